@@ -9,6 +9,7 @@ use super::InvalidCredential;
 use super::admin_credentials::{AdminCredentials, MAX_BYTES};
 use super::claims::is_our_own;
 use super::issuer::Issuer;
+use super::keys::KeyDigest;
 use super::revoked_sessions::RevokedSessions;
 use super::server_key::{ServerKey, ServerKeys};
 use super::server_permissions::{NotPermitted, ServerAction, ServerPermissions};
@@ -131,7 +132,14 @@ impl Authenticator {
         let own = issuer.map(|issuer| [issuer.sessions(), issuer.tokens()]).into_iter().flatten();
         let accepted =
             self.sessions.iter().chain(own).any(|sessions| sessions.still_accept(session, now));
-        accepted && !self.revoked.refuses(session, now)
+        let is_vouched = session.voucher().is_none_or(|key| self.accepts_session_key(key));
+        accepted && is_vouched && !self.revoked.refuses(session, now)
+    }
+
+    /// Whether sessions that this key signs are accepted.
+    fn accepts_session_key(&self, key: &KeyDigest) -> bool {
+        let own = self.issuer.as_ref().map(|issuer| issuer.sessions());
+        self.sessions.as_ref().into_iter().chain(own).any(|sessions| sessions.accept_key(key))
     }
 
     /// What is accepted now. While this is the same, every caller that was let in still would be,

@@ -8,6 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
     VerificationAlgorithm,
@@ -22,6 +23,9 @@ pub const MAX_KEYS: usize = 32;
 pub const MIN_SECRET_BYTES: usize = 32;
 /// The shortest and the longest RSA modulus, in bytes.
 const RSA_BYTES: std::ops::RangeInclusive<usize> = 256..=1024;
+
+/// What a key is known by where the key itself is not: the beginning of a SHA-256.
+pub type KeyDigest = [u8; 16];
 
 /// The one way tokens are signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +107,7 @@ pub struct Key {
     /// A key with an id serves only tokens that name it; one without an id serves any token.
     id: Option<Box<str>>,
     key: SameKey,
+    digest: KeyDigest,
 }
 
 /// A key that can be compared with the one read before.
@@ -164,6 +169,11 @@ impl Keys {
         self.keys.iter().any(|held| **held == *key)
     }
 
+    /// Whether the key of this digest is among them.
+    pub fn contains_digest(&self, digest: &KeyDigest) -> bool {
+        self.keys.iter().any(|held| held.digest == *digest)
+    }
+
     /// Whether a token that names this key could be checked at all.
     pub fn serves(&self, key_id: Option<&str>) -> bool {
         self.keys.iter().any(|key| key.id.as_deref().is_none_or(|id| Some(id) == key_id))
@@ -171,6 +181,28 @@ impl Keys {
 }
 
 impl Key {
+    fn new(id: Option<Box<str>>, key: DecodingKey) -> Key {
+        let mut whole = id.as_deref().unwrap_or_default().as_bytes().to_vec();
+        whole.push(0);
+        match key.kind() {
+            DecodingKeyKind::SecretOrDer(bytes) => whole.extend_from_slice(bytes),
+            DecodingKeyKind::RsaModulusExponent { n, e } => {
+                whole.extend_from_slice(n);
+                whole.push(0);
+                whole.extend_from_slice(e);
+            }
+        }
+        let mut short = KeyDigest::default();
+        for (to, from) in short.iter_mut().zip(digest(&SHA256, &whole).as_ref()) {
+            *to = *from;
+        }
+        Key { id, key: SameKey(key), digest: short }
+    }
+
+    pub fn digest(&self) -> &KeyDigest {
+        &self.digest
+    }
+
     /// Whether it has this id.
     pub fn is_named(&self, id: &str) -> bool {
         self.id.as_deref() == Some(id)
@@ -206,7 +238,7 @@ fn secret(text: &str) -> Result<Key, BadKeys> {
         _ if text.contains("-----BEGIN") && text.contains("PRIVATE") => Err(BadKeys::Private),
         _ if text.contains("-----BEGIN") => Err(BadKeys::PublicAsSecret),
         0..MIN_SECRET_BYTES => Err(BadKeys::ShortSecret),
-        _ => Ok(Key { id: None, key: SameKey(DecodingKey::from_secret(text.as_bytes())) }),
+        _ => Ok(Key::new(None, DecodingKey::from_secret(text.as_bytes()))),
     }
 }
 
@@ -228,11 +260,7 @@ fn of_pem(text: &str, algorithm: Algorithm) -> Result<Vec<Key>, BadKeys> {
             Algorithm::Es256 => DecodingKey::from_ec_pem(block.as_bytes()),
             Algorithm::EdDsa | Algorithm::Hs256 => DecodingKey::from_ed_pem(block.as_bytes()),
         };
-        keys.extend(
-            read.ok()
-                .filter(|key| fits(key, algorithm))
-                .map(|key| Key { id: None, key: SameKey(key) }),
-        );
+        keys.extend(read.ok().filter(|key| fits(key, algorithm)).map(|key| Key::new(None, key)));
     }
     if found { Ok(keys) } else { Err(BadKeys::Unreadable) }
 }
@@ -267,7 +295,7 @@ fn of_jwks(text: &str, algorithm: Algorithm) -> Result<Vec<Key>, BadKeys> {
         .filter(meant);
     let key = |jwk: Jwk| {
         let key = DecodingKey::from_jwk(&jwk).ok().filter(|key| fits(key, algorithm))?;
-        Some(Key { id: jwk.common.key_id.map(String::into_boxed_str), key: SameKey(key) })
+        Some(Key::new(jwk.common.key_id.map(String::into_boxed_str), key))
     };
     Ok(jwks.filter_map(key).collect())
 }

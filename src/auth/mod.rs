@@ -41,7 +41,7 @@ pub use issuer::{
     PUBLISHED_BEFORE_MS, SESSION_TTL_MS, TooManyKeys,
 };
 pub use key_refresh::{KeyRefresher, Outcome, Report};
-pub use keys::{Algorithm, BadKeys, UnknownAlgorithm};
+pub use keys::{Algorithm, BadKeys, KeyDigest, UnknownAlgorithm};
 pub use random::{random_name, random_number, random_secret};
 pub use revoked_sessions::RevokedSessions;
 pub use server_key::ServerKeys;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use aws_lc_rs::digest::{SHA256, digest};
 
 use super::claims::{Claims, LEEWAY_SECONDS, Scope};
-use super::keys::Key;
+use super::keys::{Key, KeyDigest};
 use super::session_revocation::UserDigest;
 use crate::flag::{Attributes, TargetingKey, Value};
 use crate::moment::{Deadline, Moment};
@@ -42,6 +42,8 @@ pub struct Session {
     attributes: Vec<(Cow<'static, str>, Value<'static>)>,
     /// The key that signed its token.
     key: Arc<Key>,
+    /// The key of the session that its token was made for, if it is a token for streams.
+    vouched_by: Option<KeyDigest>,
     /// What a token of our own says besides.
     scope: Option<Arc<Scope>>,
 }
@@ -66,6 +68,7 @@ impl Session {
             digest,
             attributes,
             key,
+            vouched_by: None,
             scope,
         }
     }
@@ -90,7 +93,7 @@ impl Session {
     /// The same user, with these claims.
     pub fn with_attributes(&self, attributes: Vec<(Cow<'static, str>, Value<'static>)>) -> Session {
         let (subject, key, scope) = (self.subject.clone(), self.key.clone(), self.scope.clone());
-        let Session { fingerprint, expires, ends, issued, learned_ms, .. } = *self;
+        let Session { fingerprint, expires, ends, issued, learned_ms, vouched_by, .. } = *self;
         let digest = self.digest.clone();
         Session {
             fingerprint,
@@ -102,8 +105,24 @@ impl Session {
             digest,
             attributes,
             key,
+            vouched_by,
             scope,
         }
+    }
+
+    /// The same user, who is let in no longer than the key of this digest is accepted for sessions.
+    pub fn vouched_by(self, key: KeyDigest) -> Session {
+        Session { vouched_by: Some(key), ..self }
+    }
+
+    /// The key that signed its token, as a token for streams carries it.
+    pub fn key_digest(&self) -> &KeyDigest {
+        self.key.digest()
+    }
+
+    /// The key of the session that its token was made for, if it is a token for streams.
+    pub(super) fn voucher(&self) -> Option<&KeyDigest> {
+        self.vouched_by.as_ref()
     }
 
     /// Whether a token of our own names this stream.
@@ -152,6 +171,7 @@ impl Session {
             digest: OnceLock::new(),
             attributes,
             key,
+            vouched_by: None,
             scope: None,
         }
     }

@@ -14,7 +14,7 @@ use super::InvalidCredential;
 use super::cache::Cache;
 use super::claims::{Claims, ExpectedClaims};
 use super::header::Header;
-use super::keys::{BadKeys, Keys};
+use super::keys::{BadKeys, KeyDigest, Keys};
 use super::session::{Fingerprint, Session, fingerprint};
 use crate::moment::Moment;
 
@@ -113,6 +113,11 @@ impl Sessions {
     /// Whether a session's token has not ended, and the key that signed it is still accepted.
     pub fn still_accept(&self, session: &Session, now: Moment) -> bool {
         session.is_live(now) && self.current.load().keys.contains(session.key())
+    }
+
+    /// Whether the key of this digest is accepted.
+    pub(super) fn accept_key(&self, digest: &KeyDigest) -> bool {
+        self.current.load().keys.contains_digest(digest)
     }
 
     /// What is accepted now; a different value where the keys differ.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 
-use crate::auth::Session;
+use crate::auth::{KeyDigest, Session};
 use crate::flag::{Attributes, Value};
 use crate::http::public::{Caller, KeptContext};
 
@@ -31,11 +31,13 @@ struct Text {
 pub struct TokenContext {
     pub kept: KeptContext,
     named: BTreeSet<String>,
+    /// The key of the session.
+    key: KeyDigest,
 }
 
 impl TokenContext {
-    pub fn new(kept: KeptContext, named: BTreeSet<String>) -> TokenContext {
-        TokenContext { kept, named }
+    pub fn new(kept: KeptContext, named: BTreeSet<String>, session: &Session) -> TokenContext {
+        TokenContext { kept, named, key: *session.key_digest() }
     }
 
     /// Whether the session named the stream, so that its readers do not matter.
@@ -43,22 +45,27 @@ impl TokenContext {
         self.named.contains(stream)
     }
 
-    /// The text to seal.
-    pub fn to_bytes(&self) -> Vec<u8> {
+    /// What to seal: the session's key, and a text of at most [`MAX_CONTEXT_BYTES`]; `None` if it is
+    /// longer.
+    pub fn to_bytes(&self) -> Option<Vec<u8>> {
         let text = Text {
             proved: to_json(self.kept.caller().claims()),
             said: to_json(self.kept.plain()),
             dropped: self.kept.dropped(),
             named: self.named.clone(),
         };
-        serde_json::to_vec(&text).unwrap_or_default()
+        let mut bytes = self.key.to_vec();
+        serde_json::to_writer(&mut bytes, &text).ok()?;
+        (bytes.len() - self.key.len() <= MAX_CONTEXT_BYTES).then_some(bytes)
     }
 
     /// Reads what was sealed in this token.
     pub fn from_bytes(bytes: &[u8], token: &Session) -> Option<TokenContext> {
-        let Text { proved, said, dropped, named } = serde_json::from_slice(bytes).ok()?;
-        let caller = Caller::User(Arc::new(token.with_attributes(from_json(proved))));
-        Some(TokenContext { kept: KeptContext::restored(caller, from_json(said), dropped), named })
+        let (key, text) = bytes.split_first_chunk()?;
+        let Text { proved, said, dropped, named } = serde_json::from_slice(text).ok()?;
+        let user = token.with_attributes(from_json(proved)).vouched_by(*key);
+        let kept = KeptContext::restored(Caller::User(Arc::new(user)), from_json(said), dropped);
+        Some(TokenContext { kept, named, key: *key })
     }
 }
 

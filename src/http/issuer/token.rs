@@ -88,13 +88,11 @@ async fn minted(
     if !is_realtime(&snapshot, &flag, &kept) {
         return Err(ApiError::NotRealtime);
     }
-    let context = TokenContext::new(kept, named).to_bytes();
-    if context.len() > MAX_CONTEXT_BYTES {
-        return Err(BadRequest::TooLarge(format!(
+    let context = TokenContext::new(kept, named, session).to_bytes().ok_or_else(|| {
+        BadRequest::TooLarge(format!(
             "what the flag asks of this user takes more than {MAX_CONTEXT_BYTES} bytes"
         ))
-        .into());
-    }
+    })?;
     let now = state.clock.now();
     let realtime = entry.flag().map(|flag| flag.definition.transports.realtime.token_ttl);
     let life = realtime.unwrap_or_default().min(session.lives_for(now));

@@ -58,7 +58,12 @@ fn context(state: &PublicState, head: &Parts) -> Result<TokenContext, ApiError> 
     let token = state.authenticator.realtime_token(token, state.clock.now())?;
     let issuer = state.authenticator.issuer.as_ref().ok_or(ApiError::Unauthenticated)?;
     let sealed = issuer.open(&token).ok_or(ApiError::Unauthenticated)?;
-    TokenContext::from_bytes(&sealed, &token).ok_or(ApiError::Unauthenticated)
+    let context = TokenContext::from_bytes(&sealed, &token).ok_or(ApiError::Unauthenticated)?;
+    // The key of the session that it was made for may be accepted no longer.
+    if !context.kept.caller().is_still_let_in(&state.authenticator, || state.clock.now()) {
+        return Err(ApiError::Unauthenticated);
+    }
+    Ok(context)
 }
 
 async fn opened(

@@ -9,10 +9,12 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, SqliteConnection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use turnout::auth::Algorithm;
 use turnout::flag::{Unit, bucket, hash};
 
 use super::{Realtime, ids};
 use crate::support::guarded::SERVER_KEY;
+use crate::support::issuer::Issuer;
 use crate::support::wait_until;
 use crate::support::watcher::Watcher;
 
@@ -191,6 +193,29 @@ async fn a_removed_reader_is_cut() {
     three.check(&realtime, [false, true, false], "stream-not-found").await;
     let refused = realtime.refused(&three.tokens[1], "/v1/realtime/a/b-1").await;
     assert_eq!(refused, (404, "stream-not-found".to_owned()));
+}
+
+/// A leaked key of the application is taken out of its source: what it vouched for ends with it.
+#[tokio::test]
+async fn an_applications_key_that_is_taken_out_ends_the_streams_of_its_sessions() {
+    let realtime = Realtime::start().await;
+    let mut three = open_three(&realtime).await;
+    let session = realtime.application.token("u-sub");
+    let body = json!({ "flag": "a", "stream": "b-1" });
+    let answer = realtime.ask_token(&session, body.clone()).await;
+    let token = answer.body["token"].as_str().unwrap().to_owned();
+    let mut open = realtime.open_live(&token, "b-1").await;
+    let next = Issuer::new(Algorithm::Es256, "next");
+    let keys = realtime.guarded.home.path().join("keys");
+    fs::write(keys, next.jwks()).unwrap();
+    assert_eq!(open.next_state().await.data["reason"], "expired");
+    assert!(open.maybe_next().await.is_none());
+    let refused = realtime.refused(&token, "/v1/realtime/a/b-1").await;
+    assert_eq!(refused, (401, "unauthenticated".to_owned()));
+    // Neither sessions of our own nor those of the key that is accepted now are concerned.
+    three.check(&realtime, [false; 3], "none").await;
+    let answer = realtime.ask_token(&next.token("u-sub"), body).await;
+    realtime.open_live(answer.body["token"].as_str().unwrap(), "b-1").await;
 }
 
 #[tokio::test]

@@ -21,6 +21,8 @@ use crate::support::watcher::Watcher;
 /// addresses of the segment `internal`.
 pub struct Realtime {
     pub guarded: ProtectedEndpoint,
+    /// The application whose session tokens are accepted too.
+    pub application: Issuer,
     /// The key of the service's own tokens.
     pub own: Issuer,
 }
@@ -37,7 +39,7 @@ impl Realtime {
             Some(&own),
         )
         .await;
-        Realtime { guarded, own }
+        Realtime { guarded, application, own }
     }
 
     pub async fn ask(&self, method: Method, path: &str, credential: &str, body: Json) -> Answer {

@@ -6,6 +6,7 @@ use super::limits::MAX_RETRIES;
 use super::schema_model::{DURATION, MapSchema, MinKeys, TEXT, ValueKind, optional};
 use super::tree::{Kind, Node};
 use crate::flag::{CachePolicy, Polling, Realtime, RealtimeKind, Transports};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// `transports:`.
@@ -50,7 +51,7 @@ const REALTIME: MapSchema = MapSchema {
             "The protocol (sse).",
         ),
         optional("url", TEXT, "A template, or an address of the application's own."),
-        optional("token_ttl", DURATION, "How long a token lives (10m)."),
+        optional("token_ttl", DURATION, "How long a token lives: 400s to 1h (10m)."),
         optional(
             "retry",
             ValueKind::List(&DURATION, MAX_RETRIES),
@@ -75,9 +76,14 @@ pub const CLIENT: MapSchema = MapSchema {
 };
 /// The largest `limit`: how many events one poll may return.
 const MAX_EVENTS: u32 = 1_000;
+/// The shortest `min`: a user has 60 answers a minute.
+const MIN_INTERVAL: Duration = Duration::from_secs(1);
 /// The longest `wait`, and the shortest `retain`.
 const MAX_WAIT: Duration = Duration::from_secs(25);
 const MIN_RETAIN: Duration = Duration::from_secs(60);
+/// How long a token may live: long enough that the next one is fetched in time, and short, as what it
+/// was asked with is not asked anew.
+const TOKEN_TTL: RangeInclusive<Duration> = Duration::from_secs(400)..=Duration::from_secs(3_600);
 /// The largest `keep`.
 const MAX_KEEP: u32 = 1_000_000;
 
@@ -124,10 +130,12 @@ fn polling(d: &mut Decoder, node: &Node) -> Option<Polling> {
     // it.
     let sound = d.count() == found;
     if sound
-        && (polling.min.is_zero() || polling.min > polling.start || polling.start > polling.max)
+        && (polling.min < MIN_INTERVAL
+            || polling.min > polling.start
+            || polling.start > polling.max)
     {
         let hint =
-            "`min` is above zero, `start` at least `min` and `max` at least `start`".to_owned();
+            "`min` is at least 1s, `start` at least `min` and `max` at least `start`".to_owned();
         d.report(
             record.place,
             Code::BadDuration,
@@ -150,10 +158,18 @@ fn polling(d: &mut Decoder, node: &Node) -> Option<Polling> {
 fn realtime(d: &mut Decoder, node: &Node) -> Option<Realtime> {
     let record = d.record(node, &REALTIME)?;
     let usual = Realtime::default();
+    let found = d.count();
+    let token_ttl = duration(d, record, "token_ttl", usual.token_ttl);
+    if let Some(node) = record.get("token_ttl").filter(|_| d.count() == found)
+        && !TOKEN_TTL.contains(&token_ttl)
+    {
+        let hint = "a token lives from 400s to 1h".to_owned();
+        d.report(node.place, Code::BadDuration, "`token_ttl` is out of range", Some(hint));
+    }
     Some(Realtime {
         kind: record.get("kind").and_then(|node| kind(d, node)).unwrap_or(usual.kind),
         url: record.get("url").and_then(|node| d.text(node, "`url`")),
-        token_ttl: duration(d, record, "token_ttl", usual.token_ttl),
+        token_ttl,
         retry: match record.get("retry").map(|node| d.list(node, "`retry`", MAX_RETRIES)) {
             None => usual.retry,
             Some(waits) => waits

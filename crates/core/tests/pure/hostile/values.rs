@@ -329,7 +329,7 @@ pub fn numbers_and_durations() -> Vec<Case> {
         polling("an unreadable dedupe", "dedupe: 2", &[(BadDuration, 7, 21)]),
         polling(
             "in order",
-            "min: 1ms, start: \"1ms\", max: 30d, dedupe: 0s, factor: 10, limit: 1000",
+            "min: 1s, start: \"1s\", max: 30d, dedupe: 0s, factor: 10, limit: 1000",
             &[],
         ),
         factor("a factor below one", "0.999"),
@@ -361,6 +361,10 @@ pub fn numbers_and_durations() -> Vec<Case> {
             .says("`sse` and `websocket`"),
         realtime("a kind in capitals", "kind: SSE", &[(BadText, 7, 23)]),
         realtime("a token for ever", "token_ttl: never", &[(BadDuration, 7, 28)]),
+        realtime("a token for too long", "token_ttl: 3601s", &[(BadDuration, 7, 28)])
+            .hint("400s to 1h"),
+        realtime("a token too short", "token_ttl: 399s", &[(BadDuration, 7, 28)]),
+        realtime("a token for a month", "token_ttl: 30d", &[(BadDuration, 7, 28)]),
         realtime("a template without quotes", "url: /a/{b}", &[(Syntax, 7, 25)]),
         flag(
             "the client's durations",
