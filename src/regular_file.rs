@@ -9,11 +9,12 @@ use std::path::Path;
 /// Without this flag, opening a pipe waits until another process opens its other end.
 const WITHOUT_WAITING: i32 = rustix::fs::OFlags::NONBLOCK.bits() as i32;
 
-/// Opens a file for reading.
+/// Opens a file for reading. A link that leads nowhere is not an absent file: what it led to may be
+/// on a disk that is missing now.
 pub fn open(path: &Path) -> io::Result<File> {
     // Opening a device can already set it in motion, so the type is checked before. The file may be
     // replaced meanwhile, so it is checked again after.
-    check(&fs::metadata(path)?)?;
+    check(&fs::metadata(path).map_err(|error| unless_linked(path, error))?)?;
     let file = OpenOptions::new().read(true).custom_flags(WITHOUT_WAITING).open(path)?;
     check(&file.metadata()?)?;
     Ok(file)
@@ -43,6 +44,11 @@ pub fn read(path: &Path, most: usize) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     open(path)?.take(most as u64 + 1).read_to_end(&mut bytes)?;
     Ok((bytes.len() <= most).then_some(bytes))
+}
+
+fn unless_linked(path: &Path, error: io::Error) -> io::Error {
+    let is_link = error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_ok();
+    if is_link { io::Error::other("it is a link that leads nowhere") } else { error }
 }
 
 fn check(found: &fs::Metadata) -> io::Result<()> {

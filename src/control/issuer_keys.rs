@@ -2,7 +2,8 @@
 //!
 //! A person's file (`TURNOUT_ISSUER_KEYS_FILE`) lists them, or they lie in the data folder, where the
 //! first is made at the first start. A file that does not read is not taken for an absent one:
-//! nothing is made over it, and nothing is signed until a person has decided. What is revoked is
+//! nothing is made over it, and nothing is signed until a person has decided. One that is damaged
+//! while the keys are known is kept beside, and written again from them. What is revoked is
 //! refused at once and written down beside that, so that a disk that hangs holds up no revocation.
 
 use std::path::{Path, PathBuf};
@@ -13,9 +14,10 @@ use tokio::sync::Mutex;
 use tokio::time::sleep;
 
 use super::{Coordinator, Problem, ProblemKind};
-use crate::auth::{Issuer, IssuerKey, KeySet, TooManyKeys};
+use crate::auth::{BadKeyFile, Issuer, IssuerKey, KeySet, TooManyKeys};
 use crate::clock::Clock;
 use crate::data_dir::{DataDir, IssuerKeysFile};
+use crate::ledger::ContentHash;
 use crate::regular_file;
 use crate::time_limit::OneAtATime;
 
@@ -51,6 +53,20 @@ struct Kept {
     is_saved: bool,
     /// The keys that a person listed last.
     listed: Option<KeySet>,
+    /// The text that was looked at last, and read.
+    good_text: Option<ContentHash>,
+}
+
+impl Kept {
+    /// Whether a text is one of keys. The same text is read once.
+    fn reads(&mut self, text: &[u8]) -> Result<(), BadKeyFile> {
+        let hash = ContentHash::of(text);
+        if self.good_text != Some(hash) {
+            KeySet::from_text(text)?;
+            self.good_text = Some(hash);
+        }
+        Ok(())
+    }
 }
 
 /// What became of a change of the keys.
@@ -181,8 +197,16 @@ impl Inner {
             (IssuerKeysFile::Absent, Some(keys)) => {
                 kept.is_saved &= keys.is_empty() && keys.revoked().is_empty();
             }
-            (IssuerKeysFile::Unreadable(why), None) => trouble = Some(why),
-            (IssuerKeysFile::Text(_) | IssuerKeysFile::Unreadable(_), Some(_)) => {}
+            (IssuerKeysFile::Unreadable(why), _) => trouble = Some(why),
+            // The keys are known: what was damaged since is kept beside, and they are written again.
+            (IssuerKeysFile::Text(text), Some(_)) => match kept.reads(&text) {
+                Ok(()) => {}
+                Err(BadKeyFile::Unreadable) => match self.set_aside().await {
+                    Ok(()) => kept.is_saved = false,
+                    Err(why) => trouble = Some(why),
+                },
+                Err(why @ BadKeyFile::OfNewerBuild) => trouble = Some(why.to_string()),
+            },
         }
         match listed {
             Some(Ok(listed)) => kept.listed = Some(listed),
@@ -225,6 +249,13 @@ impl Inner {
         }
         let new = IssuerKey::generate().ok();
         new.and_then(|new| keys.rotated(new, self.now_ms()).ok()).unwrap_or(keys)
+    }
+
+    async fn set_aside(&self) -> Result<(), String> {
+        let data: Arc<DataDir> = self.coordinator.data().clone();
+        let aside = move || data.set_issuer_keys_aside().map_err(|error| error.to_string());
+        let done = self.writing.within(DISK_TIMEOUT, aside).await;
+        done.unwrap_or_else(|| Err("its disk does not answer".to_owned()))
     }
 
     async fn save(&self, keys: &KeySet) -> Result<(), String> {

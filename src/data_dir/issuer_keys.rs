@@ -5,7 +5,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use super::{DataDir, replace};
+use super::{DataDir, replace, set_aside};
 use crate::regular_file;
 
 /// The largest file that is read, in bytes; the server writes less than a quarter.
@@ -45,6 +45,11 @@ impl DataDir {
             }
             Err(error) => IssuerKeysFile::Unreadable(error.to_string()),
         }
+    }
+
+    /// Keeps what does not read beside the file, so that it may be written anew.
+    pub fn set_issuer_keys_aside(&self) -> io::Result<()> {
+        set_aside(&self.issuer_keys(), "damaged")
     }
 
     /// Writes the file, whole or not at all.

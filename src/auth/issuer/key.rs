@@ -37,6 +37,8 @@ pub enum BadIssuerKey {
     NotP256,
     #[error("the system gives no randomness")]
     NoRandomness,
+    #[error("it holds more than {0} keys; remove those below, which signed longest ago")]
+    TooMany(usize),
 }
 
 impl IssuerKey {

@@ -73,6 +73,9 @@ impl KeySet {
         });
         let mut keys = Vec::new();
         for block in blocks {
+            if keys.len() == MAX_KEYS {
+                return Err(BadIssuerKey::TooMany(MAX_KEYS));
+            }
             let der = der_of(block).ok_or(BadIssuerKey::NotP256)?;
             keys.push(Arc::new(IssuerKey::from_der(&der)?));
         }

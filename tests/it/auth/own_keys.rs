@@ -132,6 +132,29 @@ async fn nothing_is_made_over_keys_that_do_not_read() {
     assert!(!problems.contains("issuer-keys"), "{problems}");
 }
 
+/// The keys are known while the service runs: a damaged file is kept beside and written again.
+#[tokio::test]
+async fn a_file_that_is_damaged_while_its_keys_are_known_is_written_again() {
+    let mut service = Service::start(&[("a.yaml", &flag("a", ""))]).await;
+    let session = mint(&service).await.unwrap();
+    let path = service.data.join("issuer.keys");
+    let good = fs::read(&path).unwrap();
+    for bad in [&b"garbage"[..], b"", &good[..good.len() / 2]] {
+        fs::write(&path, bad).unwrap();
+        wait_until("it is written again", async || fs::read(&path).unwrap() == good).await;
+        assert_eq!(fs::read(service.data.join("issuer.keys.damaged")).unwrap(), bad);
+    }
+    service.crash().await;
+    service.restart().await;
+    assert!(accepts(&service, &session).await);
+    // A newer build's file is left as it is, and told.
+    let newer = String::from_utf8(good).unwrap().replace("\"min_reader\": 1", "\"min_reader\": 9");
+    fs::write(&path, &newer).unwrap();
+    service.reach_problems(|problems| problems == 1).await;
+    assert!(accepts(&service, &session).await);
+    assert_eq!(fs::read_to_string(&path).unwrap(), newer);
+}
+
 #[tokio::test]
 async fn keys_that_a_person_lists_are_rotated_in_their_file_and_revoked_here() {
     use turnout::auth::TokenKind;
@@ -157,9 +180,18 @@ async fn keys_that_a_person_lists_are_rotated_in_their_file_and_revoked_here() {
     assert_eq!(key_of(&mint(&service).await.unwrap()), two.key_id, "the first signs");
     assert!(accepts(&service, &one.token("u-1")).await);
     // A file that does not read changes nothing.
-    fs::write(&path, "-----BEGIN PRIVATE KEY-----\n").unwrap();
-    service.reach_problems(|problems| problems == 1).await;
-    assert!(accepts(&service, &two.token("u-1")).await);
+    let too_many = one.private_pem().repeat(17);
+    for bad in ["-----BEGIN PRIVATE KEY-----\n", &too_many] {
+        fs::write(&path, bad).unwrap();
+        service.reach_problems(|problems| problems == 1).await;
+        assert!(accepts(&service, &two.token("u-1")).await);
+        fs::write(&path, two.private_pem() + &one.private_pem()).unwrap();
+        service.reach_problems(|problems| problems == 0).await;
+    }
+    let fifteen = (0..15).map(|_| Issuer::own(TokenKind::Session).private_pem());
+    fs::write(&path, two.private_pem() + &fifteen.collect::<String>()).unwrap();
+    wait_until("sixteen are as many as may", async || published(&service).await.len() == 16).await;
+    assert!(accepts(&service, &mint(&service).await.unwrap()).await);
     fs::write(&path, two.private_pem() + &one.private_pem()).unwrap();
     service.reach_problems(|problems| problems == 0).await;
     assert_eq!(revoke(&service, &two.key_id).await.0, 200);

@@ -135,6 +135,33 @@ async fn a_link_that_leads_nowhere_is_a_database_that_is_gone() {
     assert!(fs::symlink_metadata(&path).unwrap().is_symlink(), "nothing is made in its place");
 }
 
+/// A file that was moved to a disk, which is missing at a start: nothing that it held is taken for
+/// never said.
+#[tokio::test]
+async fn a_link_that_leads_nowhere_is_a_file_that_does_not_read() {
+    for name in ["revoked-sessions", "issuer.keys", "pending.journal", "last-good"] {
+        let mut service = one_flag().await;
+        let order = async |path: &str, body: Json| service.order(path, body).await;
+        let new = json!({ "targetingKey": "u-1" });
+        let session: Json = order("/v1/sessions", new.clone()).await.json().await.unwrap();
+        let session = session["session"].as_str().unwrap();
+        assert_eq!(order("/v1/sessions/revoke", new).await.status(), 200);
+        order("/v1/flags/chat/stop", json!({})).await;
+        saved(&service).await;
+        service.stop().await;
+        let path = service.data.join(name);
+        if fs::symlink_metadata(&path).is_ok() {
+            fs::rename(&path, service.data.with_extension("away")).unwrap();
+        }
+        symlink(service.data.with_extension("volume"), &path).unwrap();
+        service.restart().await;
+        service.reach_problems(|problems| problems > 0).await;
+        let request = service.client.get(service.url("/v1/strategy/chat")).bearer_auth(session);
+        assert_eq!(request.send().await.unwrap().status(), 401, "{name}");
+        assert_eq!(service.strategy("chat", "u-1").await, "polling", "{name}");
+    }
+}
+
 /// Whatever has a name under which a file is made in the data folder, it is not written through: a
 /// restore with hard links, or a careless `ln`, may have put a link to the database there.
 #[tokio::test]
