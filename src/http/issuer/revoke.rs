@@ -6,11 +6,10 @@ use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderValue, Response, StatusCode};
 use serde_json::json;
 use turnout_api::sessions::{RevokeSessions, SessionsRevoked};
-use turnout_api::strict::{self, BadBody};
 
+use super::body::asked;
 use crate::auth::ServerAction;
 use crate::flag::TargetingKey;
-use crate::http::bad_request::BadRequest;
 use crate::http::error::ApiError;
 use crate::http::public::{ResponseBuilder, server, with_body};
 use crate::http::request_body::MAX_BODY_BYTES;
@@ -41,7 +40,7 @@ pub async fn revoked(
     state: &PublicState,
     body: &[u8],
 ) -> Result<(StatusCode, SessionsRevoked), ApiError> {
-    let asked: RevokeSessions = strict::read(body).map_err(bad_body)?;
+    let asked: RevokeSessions = asked(body)?;
     let user = user(&asked)?;
     let revocation = state.revoker.refuse(user);
     state.hub.look_at_streams_of(revocation.is_of_one_user().then(|| user.as_str()));
@@ -56,13 +55,6 @@ fn user(asked: &RevokeSessions) -> Result<TargetingKey<'_>, ApiError> {
         ApiError::InvalidRequest(what.to_owned())
     };
     TargetingKey::parse(&asked.targeting_key).ok().flatten().ok_or_else(wrong)
-}
-
-fn bad_body(bad: BadBody) -> ApiError {
-    match bad {
-        BadBody::NotJson { line, column } => BadRequest::NotJson { line, column }.into(),
-        other => other.into(),
-    }
 }
 
 fn respond(state: &PublicState, status: StatusCode, revoked: SessionsRevoked) -> Response<Body> {

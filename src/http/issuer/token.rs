@@ -11,8 +11,8 @@ use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde_json::json;
 use tokio::time::timeout;
 use turnout_api::sessions::{NewToken as Wanted, StreamToken};
-use turnout_api::strict;
 
+use super::body::asked;
 use super::context::{MAX_CONTEXT_BYTES, TokenContext};
 use crate::auth::{NewToken, Session};
 use crate::feeds::{Reader, StreamKey};
@@ -73,11 +73,11 @@ async fn minted(
 ) -> Result<StreamToken, ApiError> {
     let (caller, bytes) = with_body(state, caller, MAX_BODY_BYTES, body).await?;
     let Caller::User(session) = &caller else { return Err(ApiError::Unauthenticated) };
-    let Wanted { flag, stream, streams, attributes } = strict::read(&bytes)?;
+    let Wanted { flag, stream, streams, attributes } = asked(&bytes)?;
     let streams = named_once(stream, streams)?;
     catch_up(state, headers).await?;
-    let asked = json!({ "attributes": attributes }).to_string();
-    let question = EvaluationRequest::native(asked.as_bytes())?;
+    let attributes = json!({ "attributes": attributes }).to_string();
+    let question = EvaluationRequest::native(attributes.as_bytes())?;
     question.context(&caller)?;
     let named = readable(state, session, &flag, &streams).await?;
     // Nothing is awaited from here on: what is signed is what holds now.
