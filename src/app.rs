@@ -261,6 +261,7 @@ impl App {
             on_loopback: config.admin_listen.ip().is_loopback(),
             held: server.held().clone(),
             requests: http::request_counts(),
+            contract: http::admin_contract(),
             scrapes: Arc::default(),
         };
         let of_socket = serve_admin_socket(data.clone(), admin.clone());

@@ -5,13 +5,11 @@
 //! refuses the token.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Deserialize;
-use serde::de::{Error, MapAccess, Visitor};
 use serde_json::Value as Json;
+use turnout_api::strict;
 
 use super::InvalidCredential;
 use super::keys::Algorithm;
@@ -52,7 +50,7 @@ pub enum EmailProof {
     Required,
 }
 
-/// A JSON object without repeated names.
+/// A JSON object without repeated names: two readers of one token must not see two different claims.
 pub struct Members(Vec<(String, Json)>);
 
 /// Claims that hold.
@@ -146,7 +144,7 @@ impl Members {
     /// Reads one part of a token: base64url without padding, holding one JSON object.
     pub fn decode(part: &str) -> Result<Members, InvalidCredential> {
         let json = URL_SAFE_NO_PAD.decode(part).map_err(|_| InvalidCredential)?;
-        serde_json::from_slice(&json).map_err(|_| InvalidCredential)
+        strict::object(&json).map(Members).map_err(|_| InvalidCredential)
     }
 
     pub fn get(&self, name: &str) -> Option<&Json> {
@@ -187,31 +185,5 @@ impl Members {
         } else {
             Err(InvalidCredential)
         }
-    }
-}
-
-impl<'de> Deserialize<'de> for Members {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Members, D::Error> {
-        struct Read;
-        impl<'de> Visitor<'de> for Read {
-            type Value = Members;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-                let mut members: Vec<(String, Json)> = Vec::new();
-                while let Some((name, value)) = map.next_entry::<String, Json>()? {
-                    // Two readers of one token must not see two different claims.
-                    if members.iter().any(|(other, _)| *other == name) {
-                        return Err(A::Error::custom("a member twice"));
-                    }
-                    members.push((name, value));
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(Read)
     }
 }

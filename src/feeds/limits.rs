@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-/// Events of one publish.
-pub const MAX_EVENTS_OF_BODY: usize = 100;
-/// Bytes of the body of a publish.
-pub const MAX_PUBLISH_BYTES: usize = 256 * 1024;
-/// Bytes of an event's `data`, as sent.
-pub const MAX_DATA_BYTES: usize = 32 * 1024;
+pub use turnout_api::bounds::{
+    LIST_PAGE, MAX_CURSOR_BYTES, MAX_DATA_BYTES, MAX_EVENTS_OF_BODY, MAX_PAGE_EVENTS,
+    MAX_PUBLISH_BYTES, MAX_READERS,
+};
+
 /// Maps and lists inside each other in an event's `data`.
 pub const MAX_DATA_DEPTH: usize = 128;
 /// Printable ASCII characters of an event's id.
@@ -16,22 +15,15 @@ pub const MAX_EVENT_ID_BYTES: usize = 128;
 pub const MAX_TYPE_BYTES: usize = 64;
 /// Bytes of a stream's name.
 pub const MAX_STREAM_BYTES: usize = 128;
-/// Targeting keys that may read a stream.
-pub const MAX_READERS: usize = 100;
 
 /// Events of a page, unless the poll says otherwise, and at most.
 pub const PAGE_EVENTS: u32 = 50;
-pub const MAX_PAGE_EVENTS: u32 = 1_000;
 /// Bytes of `data` of a page that holds more than one event.
 pub const MAX_PAGE_BYTES: usize = 256 * 1024;
 /// The most events that `tail` goes back.
 pub const MAX_TAIL: u32 = 1_000;
 /// The longest time a poll may ask to be held, in milliseconds.
 pub const MAX_WAIT_MS: u32 = 25_000;
-/// Characters of a cursor.
-pub const MAX_CURSOR_BYTES: usize = 256;
-/// Streams in one answer of a list.
-pub const LIST_PAGE: u32 = 100;
 
 /// One flag holds at most this part of all bytes, and one stream at most that part.
 pub const FLAG_PART: u64 = 2;

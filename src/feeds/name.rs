@@ -19,9 +19,6 @@ pub struct StreamKey {
 #[derive(Clone, Copy, Debug, Hash)]
 pub struct StreamNames<'n>(pub &'n str, pub &'n str);
 
-/// The pattern of a stream's name.
-pub const STREAM_PATTERN: &str = "[A-Za-z0-9][A-Za-z0-9._:-]{0,127}";
-
 impl StreamKey {
     /// `None` where one of the names does not fit its pattern.
     pub fn parse(flag: &str, stream: &str) -> Option<StreamKey> {

@@ -176,10 +176,6 @@ impl std::fmt::Debug for NewEvent {
     }
 }
 
-/// The pattern of an event's id, and of its type.
-pub const EVENT_ID_PATTERN: &str = "[ -~]{1,128}";
-pub const TYPE_PATTERN: &str = "[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}";
-
 fn is_event_id(text: &str) -> bool {
     (1..=MAX_EVENT_ID_BYTES).contains(&text.len())
         && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))

@@ -35,8 +35,8 @@ mod sse;
 mod state;
 
 pub use admin::{
-    AdminState, Readings, Scrapes, Source, Verified, admin_document, permissions, request_counts,
-    routes as admin_routes,
+    AdminState, Readings, Scrapes, Source, Verified, admin_contract, admin_document, permissions,
+    request_counts, routes as admin_routes,
 };
 pub use proxies::Proxies;
 pub use public::{PublicService, public_document, routes};

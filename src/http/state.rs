@@ -1,13 +1,14 @@
 //! What the handlers of the public listener share.
 
 use std::ops::Deref;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::client_mistakes::ClientMistakes;
 use super::feeds::HeldPolls;
 use super::incoming_bodies::IncomingBody;
+use super::openapi::ServedDocument;
 use super::proxies::Proxies;
 use super::public::Turns;
 use super::requests::RequestCounts;
@@ -48,8 +49,8 @@ pub struct Parts {
     pub public_path: PublicPath,
     /// The `eventStreams` member that ends OFREP's bulk response.
     pub event_streams: Bytes,
-    /// The OpenAPI document and its tag.
-    pub contract: OnceLock<(Bytes, Bytes)>,
+    /// The OpenAPI document.
+    pub contract: ServedDocument,
     pub turns: Turns,
     pub proxies: Proxies,
     pub incoming_questions: IncomingBody,

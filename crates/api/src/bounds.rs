@@ -24,6 +24,20 @@ pub const TOKEN_ID_DIGITS: usize = 16;
 /// How many revisions a page has, unless said, and at most.
 pub const PAGE: u32 = 20;
 pub const MAX_PAGE: u32 = 200;
+/// Events of one publish.
+pub const MAX_EVENTS_OF_BODY: usize = 100;
+/// Bytes of the body of a publish.
+pub const MAX_PUBLISH_BYTES: usize = 256 * 1024;
+/// Bytes of an event's `data`, as sent.
+pub const MAX_DATA_BYTES: usize = 32 * 1024;
+/// Targeting keys that may read a stream.
+pub const MAX_READERS: usize = 100;
+/// Events of a page of events, at most.
+pub const MAX_PAGE_EVENTS: u32 = 1_000;
+/// Characters of a cursor.
+pub const MAX_CURSOR_BYTES: usize = 256;
+/// Streams in one answer of a list.
+pub const LIST_PAGE: u32 = 100;
 /// How often a client reports.
 pub const REPORT_EVERY_MS: u64 = 60_000;
 /// The longest window of a report: the timers of a hidden page run once a minute.
@@ -45,3 +59,50 @@ pub const MAX_OPEN_STREAMS: u64 = 8;
 pub const CONNECT_MS: u64 = 10_000;
 /// How long a client that gave realtime up polls before it tries again, in milliseconds.
 pub const FALLBACK_MS: u64 = 300_000;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+    use utoipa::ToSchema;
+
+    use super::*;
+    use crate::admin::commands::SetCommand;
+    use crate::admin::hello::HelloRequest;
+    use crate::admin::tokens::CreateToken;
+    use crate::feeds::{EventPage, NewEvent, PageEvent, PublishBody, StreamList};
+    use crate::reports::{FlagReport, Report};
+
+    /// An attribute of a derive takes a number, not a constant.
+    #[test]
+    fn the_schemas_have_these_bounds() {
+        fn check<T: ToSchema>(member: &str, keyword: &str, expected: impl Into<Value>) {
+            let schema = serde_json::to_value(T::schema()).unwrap_or_default();
+            let found = &schema["properties"][member][keyword];
+            assert_eq!(*found, expected.into(), "{} {member} {keyword}", T::name());
+        }
+        check::<PublishBody<'_>>("events", "maxItems", MAX_EVENTS_OF_BODY);
+        check::<EventPage<PageEvent>>("events", "maxItems", MAX_PAGE_EVENTS);
+        check::<StreamList>("streams", "maxItems", LIST_PAGE);
+        check::<HelloRequest>("nonce", "minLength", MIN_NONCE_BYTES);
+        check::<HelloRequest>("nonce", "maxLength", MAX_NONCE_BYTES);
+        check::<HelloRequest>("token", "pattern", format!("^[0-9a-f]{{{TOKEN_ID_DIGITS}}}$"));
+        check::<CreateToken>("name", "maxLength", MAX_NAME_BYTES);
+        check::<CreateToken>("expiresAfterMs", "maximum", MAX_EXPIRES_AFTER_MS);
+        check::<SetCommand>("forMs", "maximum", MAX_HELD_MS);
+        check::<Report>("windowMs", "maximum", MAX_REPORT_WINDOW_MS);
+        check::<Report>("flags", "maxItems", MAX_REPORT_FLAGS);
+        check::<FlagReport>("switches", "maxItems", MAX_REPORT_SWITCHES);
+        check::<FlagReport>("dedupDrops", "maximum", MAX_REPORT_COPIES);
+        for (bound, text) in [
+            (MAX_DATA_BYTES, described::<NewEvent<'_>>("/properties/data/description")),
+            (MAX_PUBLISH_BYTES, described::<PublishBody<'_>>("/description")),
+        ] {
+            assert!(text.contains(&format!(" {bound} bytes")), "{text}");
+        }
+    }
+
+    fn described<T: ToSchema>(pointer: &str) -> String {
+        let schema = serde_json::to_value(T::schema()).unwrap_or_default();
+        schema.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+    }
+}

@@ -2,123 +2,179 @@
 //! flag.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{
+    ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, SchemaType, Type,
+};
 
-use crate::strategy::StrategyDocument;
-use crate::watch::CloseReason;
+use crate::bounds::{MAX_READERS, MAX_UNIT_BYTES};
+use crate::schema::{self, Cursor, EventId, EventType, text};
 use crate::words::words;
 
+words! {
+    /// Every verified user.
+    pub enum EveryReader {
+        Verified = "verified",
+    }
+}
+
 /// An event to publish.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct NewEvent<'a> {
+    #[schema(value_type = EventId)]
     pub id: &'a str,
     #[serde(rename = "type")]
+    #[schema(value_type = EventType)]
     pub kind: &'a str,
-    /// JSON, sent as it was written.
+    /// Any JSON, of at most 32768 bytes; sent as it was written.
+    #[schema(value_type = Value)]
     pub data: &'a RawValue,
 }
 
-/// What a publish asks for.
-#[derive(Debug, Default, Serialize)]
+/// Who may read a stream from now on: these targeting keys, or every verified user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum NewReaders {
+    Every(EveryReader),
+    Keys(Vec<String>),
+}
+
+/// Who may read a stream from now on.
+fn new_readers_or_null() -> RefOr<Schema> {
+    let key = text().min_length(Some(1)).max_length(Some(MAX_UNIT_BYTES));
+    let keys = ArrayBuilder::new().items(key).max_items(Some(MAX_READERS));
+    let says =
+        "Replaces all readers: targeting keys, or every verified user. Left out, nothing changes.";
+    OneOfBuilder::new()
+        .description(Some(says))
+        .item(text().enum_values(Some(EveryReader::ALL.map(EveryReader::as_str))))
+        .item(keys)
+        .item(ObjectBuilder::new().schema_type(SchemaType::Type(Type::Null)))
+        .into()
+}
+
+/// What a publish asks for, in at most 262144 bytes.
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Publish, examples(json!({
+    "readers": ["u-1"], "events": [{ "id": "e-1", "type": "build.started", "data": { "step": 1 } }],
+})))]
 pub struct PublishBody<'a> {
-    /// A list of targeting keys, or `verified`; left out, the readers stay as they are.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub readers: Option<Json>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Replaces all readers; left out, they stay as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, schema_with = new_readers_or_null)]
+    pub readers: Option<NewReaders>,
+    /// `true`: no event follows these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<bool>,
+    #[serde(default)]
+    #[schema(max_items = 100)]
     pub events: Vec<NewEvent<'a>>,
 }
 
 /// What became of a publish, once it is durable.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Published)]
 pub struct PublishResult {
     /// The end of the stream.
+    #[schema(value_type = Cursor)]
     pub cursor: String,
+    /// How many events are new.
     pub accepted: u64,
-    /// Events that the stream held already.
+    /// How many were known already.
     pub duplicates: u64,
 }
 
+/// What became of a stream that was removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Deleted)]
+pub struct StreamDeleted {
+    /// Whether there was one.
+    pub existed: bool,
+}
+
 /// An event of a page.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = Event)]
 pub struct PageEvent {
+    #[schema(value_type = EventId)]
     pub id: String,
+    /// Where a reader is that has it.
+    #[schema(value_type = Cursor)]
+    pub cursor: String,
     #[serde(rename = "type")]
+    #[schema(value_type = EventType)]
     pub kind: String,
     /// When it was committed, by the node's clock, as RFC 3339.
+    #[schema(format = DateTime)]
     pub at: String,
     /// JSON, as it was published.
+    #[schema(value_type = Value)]
     pub data: Box<RawValue>,
 }
 
 /// The events behind a cursor; `E` is [`PageEvent`], or JSON as it was sent.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Page)]
 pub struct EventPage<E> {
+    #[schema(value_type = Vec<PageEvent>, max_items = 1_000)]
     pub events: Vec<E>,
     /// Where the next page begins.
+    #[schema(value_type = Cursor)]
     pub cursor: String,
+    /// Whether there are further events.
     pub has_more: bool,
-    /// Nothing follows any more.
-    #[serde(default)]
+    /// `true`: no event follows any more. Else it is left out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schema(schema_with = schema::only_true)]
     pub ended: bool,
 }
 
-words! {
-    /// What a realtime stream says; ignore those you do not know.
-    pub open enum MessageKind {
-        /// These events, in their order, and the cursor behind them.
-        Events = "events",
-        /// The stream is followed anew from this cursor.
-        Reset = "reset",
-        /// From now on events come as they are published.
-        UpToDate = "up-to-date",
-        /// The strategy of the user, as a `document`.
-        Strategy = "strategy",
-        Heartbeat = "heartbeat",
-        Goodbye = "goodbye",
+/// How many users may read a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum ReaderCount {
+    Every(EveryReader),
+    Listed(u64),
+}
+
+impl std::fmt::Display for ReaderCount {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ReaderCount::Every(every) => every.fmt(f),
+            ReaderCount::Listed(count) => count.fmt(f),
+        }
     }
 }
 
-/// One message of a realtime stream, by its `type`.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RealtimeMessage {
-    #[serde(rename = "type")]
-    pub kind: MessageKind,
-    #[serde(default)]
-    pub events: Vec<Box<RawValue>>,
-    pub cursor: Option<String>,
-    pub reason: Option<CloseReason>,
-    /// Come back after this long.
-    pub after_ms: Option<u64>,
-    /// In the first message: the name of this stream.
-    pub ack_id: Option<String>,
-    /// In the first message: between two signs of life.
-    pub heartbeat_ms: Option<u64>,
-    pub position: Option<String>,
-    pub document: Option<StrategyDocument>,
-}
-
 /// One stream in a list.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Stream)]
 pub struct StreamRow {
+    #[schema(schema_with = schema::stream)]
     pub stream: String,
-    /// The position of the newest event.
+    /// How many events there ever were.
     pub head: u64,
-    /// How many events are kept, and their bytes.
+    /// How many of them are kept.
     pub kept: u64,
+    /// What it takes of TURNOUT_EVENTS_MAX_BYTES.
     pub bytes: u64,
-    /// How many users may read it, or `verified`.
-    pub readers: Json,
+    /// How many users may read it.
+    pub readers: ReaderCount,
     pub ended: bool,
 }
 
 /// Streams of a flag, by name.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Streams)]
 pub struct StreamList {
+    #[schema(max_items = 100)]
     pub streams: Vec<StreamRow>,
+    /// Whether there are further ones: `after` is the last name here.
     pub has_more: bool,
 }

@@ -10,6 +10,7 @@
 //! | [`strategy`] | the strategy document, and the words in it |
 //! | [`question`] | what a client asks with |
 //! | [`feeds`] | events of a stream, a publish, the streams of a flag |
+//! | [`realtime`] | what a realtime stream says |
 //! | [`sessions`] | sessions and tokens that Turnout signs |
 //! | [`ofrep`] | the OpenFeature Remote Evaluation Protocol |
 //! | [`reports`] | how following went, as clients report it |
@@ -24,10 +25,12 @@
 pub mod admin;
 pub mod bounds;
 pub mod feeds;
+mod members;
 pub mod ofrep;
 pub mod probes;
 pub mod problem;
 pub mod question;
+pub mod realtime;
 pub mod reports;
 pub mod schema;
 pub mod sessions;

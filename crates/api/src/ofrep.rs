@@ -80,9 +80,9 @@ pub struct Failure {
 pub struct RequestFailure {
     pub error_code: ErrorCode,
     pub error_details: String,
-    /// The flag, where one was asked for.
+    /// The flag, where one was asked for: it has then the form of a [`Failure`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(ignore)]
     pub key: Option<String>,
 }
 
@@ -132,7 +132,7 @@ pub struct Endpoint {
 
 words! {
     /// What an event asks for.
-    pub enum EventKind {
+    pub enum OfrepEventKind {
         RefetchEvaluation = "refetchEvaluation",
     }
 }
@@ -142,7 +142,7 @@ words! {
 #[schema(as = OfrepEvent)]
 pub struct Event {
     #[serde(rename = "type")]
-    pub kind: EventKind,
+    pub kind: OfrepEventKind,
     /// The configuration: `r213`.
     pub etag: String,
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::schema::Cursor;
 use crate::words::words;
 
 words! {
@@ -78,5 +79,6 @@ pub struct Problem {
 pub struct CursorProblem {
     #[serde(flatten)]
     pub problem: Problem,
+    #[schema(value_type = Cursor)]
     pub cursor: String,
 }

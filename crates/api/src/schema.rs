@@ -6,10 +6,16 @@ use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, Schem
 use utoipa::openapi::{Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::bounds::{MAX_ATTRIBUTES, MAX_REASON_BYTES, MAX_UNIT_BYTES};
+use crate::bounds::{MAX_ATTRIBUTES, MAX_CURSOR_BYTES, MAX_REASON_BYTES, MAX_UNIT_BYTES};
 
 /// The pattern of a flag's key.
 pub const FLAG_KEY: &str = "[a-z0-9][a-z0-9._-]{0,63}";
+/// The pattern of a stream's name.
+pub const STREAM: &str = "[A-Za-z0-9][A-Za-z0-9._:-]{0,127}";
+/// The pattern of an event's id.
+pub const EVENT_ID: &str = "[ -~]{1,128}";
+/// The pattern of an event's type.
+pub const EVENT_TYPE: &str = "[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}";
 
 /// The schema of a flag's key; the key itself is a text.
 pub struct FlagKey;
@@ -44,8 +50,71 @@ impl ToSchema for TargetingKey {
     }
 }
 
+/// The schema of a cursor.
+pub struct Cursor;
+
+impl PartialSchema for Cursor {
+    fn schema() -> RefOr<Schema> {
+        let says = "Where a reader is in a stream; opaque.";
+        text()
+            .description(Some(says))
+            .pattern(Some("^[A-Za-z0-9_-]+$"))
+            .max_length(Some(MAX_CURSOR_BYTES))
+            .into()
+    }
+}
+
+impl ToSchema for Cursor {
+    fn name() -> Cow<'static, str> {
+        "Cursor".into()
+    }
+}
+
+/// The schema of an event's id.
+pub struct EventId;
+
+impl PartialSchema for EventId {
+    fn schema() -> RefOr<Schema> {
+        let says = "Printable ASCII; once in a stream.";
+        text().description(Some(says)).pattern(Some(format!("^{EVENT_ID}$"))).into()
+    }
+}
+
+impl ToSchema for EventId {
+    fn name() -> Cow<'static, str> {
+        "EventId".into()
+    }
+}
+
+/// The schema of an event's type.
+pub struct EventType;
+
+impl PartialSchema for EventType {
+    fn schema() -> RefOr<Schema> {
+        text().pattern(Some(format!("^{EVENT_TYPE}$"))).into()
+    }
+}
+
+impl ToSchema for EventType {
+    fn name() -> Cow<'static, str> {
+        "EventType".into()
+    }
+}
+
+/// The name of a stream.
+pub fn stream() -> RefOr<Schema> {
+    text().pattern(Some(format!("^{STREAM}$"))).into()
+}
+
+/// A member that is `true` where it is there.
+pub(crate) fn only_true() -> RefOr<Schema> {
+    let says = "No event follows any more.";
+    let only = ObjectBuilder::new().schema_type(SchemaType::Type(Type::Boolean));
+    only.description(Some(says)).enum_values(Some([true])).into()
+}
+
 /// A text.
-pub(crate) fn text() -> ObjectBuilder {
+pub fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(SchemaType::Type(Type::String))
 }
 

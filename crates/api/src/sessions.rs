@@ -118,3 +118,27 @@ pub struct SessionsRevoked {
     /// Whether it is durable. If not, it is written as soon as the disk takes it.
     pub survives_restart: bool,
 }
+
+/// The public halves of the keys that sessions and tokens are signed with (RFC 7517 §5).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Jwks {
+    pub keys: Vec<Jwk>,
+}
+
+/// The public half of a key (RFC 7517 §4).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Jwk {
+    #[schema(examples("EC"))]
+    pub kty: String,
+    #[schema(examples("P-256"))]
+    pub crv: String,
+    pub x: String,
+    pub y: String,
+    /// Its thumbprint (RFC 7638), which tokens name.
+    pub kid: String,
+    #[schema(examples("ES256"))]
+    pub alg: String,
+    #[serde(rename = "use")]
+    #[schema(examples("sig"))]
+    pub usage: String,
+}

@@ -1,5 +1,8 @@
 //! Reads a JSON object strictly: a member that stands twice or is not known is refused, since its
 //! sender meant something by it. No error repeats what was sent.
+//!
+//! Everything that is not a question is read here. Questions have a reader of their own, which
+//! borrows what it reads.
 
 use std::fmt;
 use std::vec;
@@ -10,6 +13,8 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 use serde_json::{Error, Value};
+
+use crate::members::{Member, NoMembers, members};
 
 /// A body that is read strictly.
 pub trait Body: DeserializeOwned {
@@ -29,7 +34,11 @@ pub enum BadBody {
     /// A member is not known here.
     UnknownMember { known: Vec<&'static str> },
     /// A member stands twice.
-    Twice { name: String },
+    Twice { name: &'static str },
+    /// A name stands twice in the value of a member.
+    TwiceWithin { name: &'static str },
+    /// Some name stands twice.
+    AnyTwice,
     /// A member is of another form.
     Wrong { name: &'static str, what: &'static str },
     /// A member that is needed is not there; what is said then.
@@ -49,6 +58,8 @@ impl fmt::Display for BadBody {
                 known.join("`, `")
             ),
             BadBody::Twice { name } => write!(f, "`{name}` stands twice"),
+            BadBody::TwiceWithin { name } => write!(f, "in `{name}` a name stands twice"),
+            BadBody::AnyTwice => f.write_str("a name stands twice"),
             BadBody::Wrong { name, what } => write!(f, "`{name}` is {what}"),
             BadBody::Missing(says) => f.write_str(says),
         }
@@ -61,17 +72,23 @@ impl std::error::Error for BadBody {}
 pub fn read<T: Body>(body: &[u8]) -> Result<T, BadBody> {
     let members = if body.is_empty() { Vec::new() } else { members(body)? };
     let known = |name: &str| T::MEMBERS.iter().find(|(known, _)| *known == name).copied();
-    if members.iter().any(|(name, _)| known(name).is_none()) {
+    if members.iter().any(|member| known(&member.name).is_none()) {
         return Err(BadBody::UnknownMember {
             known: T::MEMBERS.iter().map(|(name, _)| *name).collect(),
         });
     }
-    if let Some(name) = duplicate(&members, T::MEMBERS.iter().map(|(name, _)| *name)) {
-        return Err(BadBody::Twice { name });
+    for (name, _) in T::MEMBERS {
+        let mut of_name = members.iter().filter(|member| member.name == *name);
+        if of_name.next().is_some_and(|member| member.has_twice) {
+            return Err(BadBody::TwiceWithin { name });
+        }
+        if of_name.next().is_some() {
+            return Err(BadBody::Twice { name });
+        }
     }
-    let present: Vec<_> = members.into_iter().filter(|(_, value)| !value.is_null()).collect();
-    let missing = T::NEEDED.iter().find(|(name, _)| present.iter().all(|(other, _)| other != name));
-    if let Some((_, says)) = missing {
+    let present: Vec<_> = members.into_iter().filter(|member| !member.value.is_null()).collect();
+    let is_missing = |name: &str| present.iter().all(|member| member.name != name);
+    if let Some((_, says)) = T::NEEDED.iter().find(|(name, _)| is_missing(name)) {
         return Err(BadBody::Missing(says));
     }
     let mut reader = Reader { members: present.into_iter(), value: None, at: None };
@@ -81,49 +98,30 @@ pub fn read<T: Body>(body: &[u8]) -> Result<T, BadBody> {
     })
 }
 
-/// The members of an object, in their order, each as often as it stands there.
-pub fn members(body: &[u8]) -> Result<Vec<(String, Value)>, BadBody> {
-    struct Members;
-    impl<'de> Visitor<'de> for Members {
-        type Value = Vec<(String, Value)>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut members = Vec::new();
-            while let Some(member) = map.next_entry()? {
-                members.push(member);
-            }
-            Ok(members)
-        }
+/// The members of an object whose names are not listed anywhere. None stands twice, at any depth.
+pub fn object(json: &[u8]) -> Result<Vec<(String, Value)>, BadBody> {
+    let members = members(json)?;
+    let mut names: Vec<&str> = members.iter().map(|member| &*member.name).collect();
+    names.sort_unstable();
+    let is_twice = names.windows(2).any(|pair| pair[0] == pair[1]);
+    if is_twice || members.iter().any(|member| member.has_twice) {
+        return Err(BadBody::AnyTwice);
     }
-    let mut json = serde_json::Deserializer::from_slice(body);
-    let unread = |error: Error| {
-        if error.is_data() {
-            BadBody::NotAnObject
-        } else {
-            BadBody::NotJson { line: error.line(), column: error.column() }
-        }
-    };
-    let members = json.deserialize_map(Members).map_err(unread)?;
-    json.end().map_err(unread)?;
-    Ok(members)
+    Ok(members.into_iter().map(|member| (member.name, member.value)).collect())
 }
 
-/// The first of these names that stands twice.
-fn duplicate<'n>(
-    members: &[(String, Value)],
-    names: impl IntoIterator<Item = &'n str>,
-) -> Option<String> {
-    let count = |name: &str| members.iter().filter(|(other, _)| other == name).count();
-    names.into_iter().find(|name| count(name) > 1).map(str::to_owned)
+impl From<NoMembers> for BadBody {
+    fn from(none: NoMembers) -> BadBody {
+        match none {
+            NoMembers::NotJson { line, column } => BadBody::NotJson { line, column },
+            NoMembers::NotAnObject => BadBody::NotAnObject,
+        }
+    }
 }
 
 /// Gives a type the members of an object one by one, and remembers which it did not take.
 struct Reader {
-    members: vec::IntoIter<(String, Value)>,
+    members: vec::IntoIter<Member>,
     value: Option<Value>,
     /// The member that is being read.
     at: Option<String>,
@@ -149,7 +147,7 @@ impl<'de> MapAccess<'de> for &mut Reader {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, Error> {
-        let Some((name, value)) = self.members.next() else {
+        let Some(Member { name, value, .. }) = self.members.next() else {
             self.at = None;
             return Ok(None);
         };
@@ -181,6 +179,7 @@ mod tests {
             ("[]", "the body is a JSON object"),
             (r#"{"reason":"a","reason":"b"}"#, "`reason` stands twice"),
             (r#"{"reason":null,"reason":"b"}"#, "`reason` stands twice"),
+            (r#"{"reason":{"a":1,"a":2}}"#, "in `reason` a name stands twice"),
             (r#"{"expectedRevision":"5"}"#, "`expectedRevision` is the number of a revision"),
             (r#"{"reason":"x","forMs":"secret"}"#, "`forMs` is a time in milliseconds"),
             (
@@ -199,5 +198,20 @@ mod tests {
             read::<CreateToken>(br#"{"name":"a","role":"king"}"#).unwrap_err().to_string(),
             "`role` is one of viewer, stopper, operator, admin, server"
         );
+    }
+    #[test]
+    fn an_object_has_each_name_once_at_any_depth() {
+        for (json, is_read) in [
+            (r#"{"b":1,"a":{"b":2}}"#, true),
+            (r#"{"b":1,"a":2,"b":1}"#, false),
+            (r#"{"a":{"b":1,"b":1}}"#, false),
+            (r#"{"a":[{"b":1,"b":1}]}"#, false),
+            ("[]", false),
+            ("{} {}", false),
+        ] {
+            assert_eq!(object(json.as_bytes()).is_ok(), is_read, "{json}");
+        }
+        let order = object(br#"{"b":1,"a":2}"#).unwrap();
+        assert_eq!(order, [("b".to_owned(), 1.into()), ("a".to_owned(), 2.into())]);
     }
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::strategy::{StrategyDocument, StrategyDocuments};
+use crate::strict::Body;
 use crate::words::words;
 
 words! {
@@ -87,4 +88,13 @@ pub struct Acknowledgement {
     pub ack_id: String,
     /// The id of the newest event that was heard.
     pub position: String,
+}
+
+impl Body for Acknowledgement {
+    const MEMBERS: &'static [(&'static str, &'static str)] = &[
+        ("ackId", "the name of a stream, from its first event"),
+        ("position", "the id of an event, like 213 or 213+2"),
+    ];
+    const NEEDED: &'static [(&'static str, &'static str)] =
+        &[("ackId", "`ackId` names the stream"), ("position", "`position` is what is held")];
 }

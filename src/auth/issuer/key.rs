@@ -14,7 +14,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use serde_json::{Value as Json, json};
+use turnout_api::sessions::Jwk;
 
 /// What the sealing key is derived for; another use of the same secret gets another key.
 const SEALS: &[u8] = b"turnout: the context in a token, v1";
@@ -82,9 +82,17 @@ impl IssuerKey {
     }
 
     /// Its public half (RFC 7517).
-    pub fn to_jwk(&self) -> Json {
+    pub fn to_jwk(&self) -> Jwk {
         let (x, y) = coordinates(&self.pair);
-        json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y, "kid": self.id, "alg": "ES256", "use": "sig" })
+        Jwk {
+            kty: "EC".to_owned(),
+            crv: "P-256".to_owned(),
+            x,
+            y,
+            kid: self.id.to_string(),
+            alg: "ES256".to_owned(),
+            usage: "sig".to_owned(),
+        }
     }
 
     /// The signature of a text, as the third part of a token has it; `None` if the system gives no

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value as Json, json};
+use turnout_api::sessions::Jwks;
 
 use super::key::{BadIssuerKey, IssuerKey};
 
@@ -127,8 +127,8 @@ impl KeySet {
     }
 
     /// The public halves of the believed keys (RFC 7517 §5).
-    pub fn to_jwks(&self, now_ms: i64) -> Json {
-        json!({ "keys": self.believed(now_ms).map(|key| key.to_jwk()).collect::<Vec<_>>() })
+    pub fn to_jwks(&self, now_ms: i64) -> Jwks {
+        Jwks { keys: self.believed(now_ms).map(|key| key.to_jwk()).collect() }
     }
 
     /// The same keys and a new one, which signs once it has been published for long enough; the first
@@ -206,7 +206,7 @@ mod tests {
             assert_eq!(states(&set, at), expected, "at {at}");
             let published = expected.iter().filter(|state| **state != Over).count();
             let jwks = set.to_jwks(at);
-            assert_eq!(jwks["keys"].as_array().map(Vec::len), Some(published), "at {at}");
+            assert_eq!(jwks.keys.len(), published, "at {at}");
         }
         let third = set.rotated(key(), signs + BELIEVED_AFTER_MS).unwrap();
         assert_eq!(third.keys().len(), 2, "a key that is over leaves");

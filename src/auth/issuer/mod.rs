@@ -15,7 +15,7 @@ mod token;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use serde_json::Value as Json;
+use turnout_api::sessions::Jwks;
 
 use super::claims::{EmailProof, ExpectedClaims};
 use super::keys::{Algorithm, Keys};
@@ -79,9 +79,8 @@ impl Issuer {
             return;
         }
         let believed = || {
-            let jwks = set.to_jwks(now_ms).to_string();
-            Keys::read(jwks.as_bytes(), Algorithm::Es256)
-                .unwrap_or_else(|_| Keys::none(Algorithm::Es256))
+            let jwks = serde_json::to_vec(&set.to_jwks(now_ms)).unwrap_or_default();
+            Keys::read(&jwks, Algorithm::Es256).unwrap_or_else(|_| Keys::none(Algorithm::Es256))
         };
         self.sessions.accept(believed());
         self.tokens.accept(believed());
@@ -93,7 +92,7 @@ impl Issuer {
     }
 
     /// The public halves of the keys that are believed.
-    pub fn to_jwks(&self, now_ms: i64) -> Json {
+    pub fn to_jwks(&self, now_ms: i64) -> Jwks {
         self.keys.load().to_jwks(now_ms)
     }
 

@@ -363,7 +363,7 @@ impl<'a> StreamFollower<'a> {
         if self.follow.json {
             return Ok(format!("{}\n", display_text::line(&one_line(raw.get()))));
         }
-        let PageEvent { id, kind, at, data } = self.client.read(raw.get().as_bytes())?;
+        let PageEvent { id, kind, at, data, .. } = self.client.read(raw.get().as_bytes())?;
         let at = time::parse_moment(&at).map_or(at, time::to_the_millisecond);
         let [at, kind, id] = [&at, &kind, &id].map(|text| display_text::line(text).into_owned());
         let data = one_line(data.get());

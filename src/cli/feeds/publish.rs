@@ -6,8 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::value::RawValue;
-use serde_json::{Value as Json, json};
-use turnout_api::feeds::{NewEvent, PublishBody, PublishResult};
+use turnout_api::feeds::{EveryReader, NewEvent, NewReaders, PublishBody, PublishResult};
 
 use super::arguments::{FeedArgs, stream_name};
 use super::client::{FeedClient, FeedError};
@@ -144,12 +143,12 @@ impl Publish {
         parts.join("   ")
     }
 
-    fn readers(&self) -> Option<Json> {
+    fn readers(&self) -> Option<NewReaders> {
         if self.verified {
-            return Some("verified".into());
+            return Some(NewReaders::Every(EveryReader::Verified));
         }
         let keys = self.readers.as_ref()?.iter().filter(|key| !key.is_empty());
-        Some(json!(keys.collect::<Vec<_>>()))
+        Some(NewReaders::Keys(keys.cloned().collect()))
     }
 
     /// The data of the event; `None` where only the stream itself changes.

@@ -92,14 +92,13 @@ impl Streams {
 }
 
 fn row((flag, row): &(String, StreamRow)) -> [String; 6] {
-    let readers = row.readers.as_str().map_or_else(|| row.readers.to_string(), str::to_owned);
     let ended = if row.ended { "ended" } else { "-" };
     let stream = display_text::line(&row.stream);
     [
         row.head.to_string(),
         row.kept.to_string(),
         row.bytes.to_string(),
-        display_text::line(&readers).into_owned(),
+        row.readers.to_string(),
         ended.to_owned(),
         format!("{flag}/{stream}"),
     ]

@@ -30,7 +30,7 @@ use crate::http::flag_path::{FlagPath, key};
 use crate::http::request_body::body as read_body;
 use crate::ledger::{
     Action, Command, ContentHash, CredentialId, EffectiveState, ExpiryRequest, PlannedChange,
-    SplitOverride,
+    Served, SplitOverride,
 };
 use crate::telemetry::ago;
 
@@ -257,9 +257,9 @@ fn outcome_of(state: &AdminState, command: &Command, done: &CommandOutcome) -> O
         flag: part.flag.to_string(),
         action: part.action.into(),
         back_to: part.action.target_revision(),
-        was: part.before.as_ref().map(view::serves),
-        wanted: view::rollout(part.after.split(), view::default(&part.after)),
-        live: effective.flag(part.flag.as_str()).map(|entry| view::serves(&entry)),
+        was: part.before.as_ref().map(|before| view::serves(before).to_string()),
+        wanted: Served::Rollout(part.after.split(), view::default(&part.after)).to_string(),
+        live: effective.flag(part.flag.as_str()).map(|entry| view::serves(&entry).to_string()),
     };
     Outcome {
         outcome,

@@ -5,7 +5,7 @@ use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{Response, StatusCode};
-use serde_json::Value as Json;
+use serde::Serialize;
 
 use super::answer::{json as answer, refuse, respond};
 use super::state::AdminState;
@@ -82,7 +82,7 @@ fn reaches(caller: &Caller, flag: &str) -> Result<(), ApiError> {
     if caller.reaches(flag) { Ok(()) } else { Err(ApiError::OtherFlags) }
 }
 
-fn said(state: &AdminState, done: Result<Json, ApiError>) -> Response<Body> {
+fn said(state: &AdminState, done: Result<impl Serialize, ApiError>) -> Response<Body> {
     match done {
         Ok(body) => answer(state, StatusCode::OK, &body),
         Err(refusal) => refuse(state, &refusal),

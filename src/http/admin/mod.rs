@@ -23,7 +23,6 @@ mod pieces;
 mod problems;
 mod readings;
 mod revisions;
-mod schemas;
 mod scrapes;
 mod state;
 mod tokens;
@@ -39,7 +38,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{Response, Uri};
 use axum::middleware::{from_fn, from_fn_with_state};
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use self::permissions::{Permission, ProtectedEndpoint, RunsOn};
 pub use self::readings::{Readings, Source, Verified};
@@ -48,7 +47,7 @@ pub use self::state::AdminState;
 use super::error::ApiError;
 use super::feeds::{STREAM_PATH, STREAMS_PATH};
 use super::issuer::{REVOKE_PATH, SESSIONS_PATH};
-use super::openapi::{Endpoint, document, router};
+use super::openapi::{Document, Endpoint, ServedDocument, router};
 use super::requests::RequestCounts;
 use super::server::{ResponseFuture, Routes, by_router};
 use crate::feeds::limits::MAX_PUBLISH_BYTES;
@@ -198,19 +197,26 @@ pub fn permissions() -> Vec<(&'static str, &'static str, &'static str)> {
 
 /// The admin listener's OpenAPI document.
 pub fn admin_document() -> Json {
-    let open: Vec<_> = calls()
-        .iter()
-        .map(ProtectedEndpoint::row)
+    described().to_json()
+}
+
+/// The same document, as the listener serves it.
+pub fn admin_contract() -> ServedDocument {
+    ServedDocument::of(described)
+}
+
+fn described() -> Document {
+    let rows: Vec<_> = calls().iter().map(ProtectedEndpoint::row).collect();
+    let open = rows
+        .into_iter()
         .filter(|(.., takes)| *takes == Permission::Anyone.as_str())
-        .collect();
+        .map(|(method, path, _)| (method, path));
     let endpoints: Vec<_> = calls().into_iter().map(ProtectedEndpoint::into_described).collect();
-    let mut document = document(contract::TITLE, contract::SAYS, &endpoints, schemas::shapes());
-    document["components"]["securitySchemes"] = contract::credentials();
-    document["security"] = json!([{ "token": [] }]);
-    for (method, path, _) in open {
-        document["paths"][path][method]["security"] = json!([]);
-    }
-    document
+    Document::of(contract::TITLE, contract::SAYS, &endpoints).with_credential(
+        "token",
+        contract::CREDENTIAL,
+        open,
+    )
 }
 
 /// What answers the admin listener's requests.

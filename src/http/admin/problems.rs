@@ -1,16 +1,12 @@
 //! Whether the service runs, what is wrong at the moment, and the OpenAPI document.
 
-use std::sync::OnceLock;
-
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
-use serde_json::Value as Json;
 use turnout_api::admin::problems::{self as messages, Problems, WatchMode};
 use turnout_api::probes::{Alive, Health};
 
-use super::admin_document;
-use super::answer::json as answer;
+use super::answer::{json as answer, respond};
 use super::state::AdminState;
 use crate::control::StandingProblem;
 use crate::definition::Finding;
@@ -20,8 +16,7 @@ pub async fn alive(State(state): State<AdminState>) -> Response<Body> {
 }
 
 pub async fn openapi(State(state): State<AdminState>) -> Response<Body> {
-    static DOCUMENT: OnceLock<Json> = OnceLock::new();
-    answer(&state, StatusCode::OK, DOCUMENT.get_or_init(admin_document))
+    respond(&state, StatusCode::OK, "application/json", state.contract.body().clone())
 }
 
 /// What is wrong with the files and with everything else, and how changes of the folder are

@@ -11,6 +11,7 @@ use super::scrapes::Scrapes;
 use crate::auth::AdminCredentials;
 use crate::control::{Coordinator, IssuerKeys};
 use crate::flag_files::Mode;
+use crate::http::openapi::ServedDocument;
 use crate::http::requests::RequestCounts;
 use crate::http::server::ListenerMemory;
 use crate::http::state::PublicState;
@@ -40,6 +41,8 @@ pub struct AdminState {
     pub held: ListenerMemory,
     /// The counters of this listener's requests.
     pub requests: Arc<RequestCounts>,
+    /// The OpenAPI document.
+    pub contract: ServedDocument,
     pub scrapes: Arc<Scrapes>,
 }
 

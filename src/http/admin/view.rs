@@ -5,8 +5,7 @@ use turnout_api::admin::flags::{self, End, FlagState, FlagStatus, Held, Override
 
 use crate::convergence::Counts;
 use crate::flag::{FlagKey, Strategy};
-pub use crate::ledger::rollout_in_words as rollout;
-use crate::ledger::{Attribution, EffectiveState, Expiry, FlagEntry, Pin, SplitOverride};
+use crate::ledger::{Attribution, EffectiveState, Expiry, FlagEntry, Pin, Served, SplitOverride};
 
 /// One flag, as it stands in a response.
 pub fn flag_state(
@@ -20,8 +19,8 @@ pub fn flag_state(
         flag: flag.to_string(),
         revision: effective.changed_at(flag.as_str()),
         state: state(entry),
-        live: serves(entry),
-        file: written.map(|_| as_written(entry)),
+        live: serves(entry).to_string(),
+        file: written.map(|file| Served::by(file, file.rollout).to_string()),
         drift: drifts(entry),
         split: entry.split().map(Into::into),
         file_split: written.and_then(|definition| definition.rollout).map(Into::into),
@@ -78,24 +77,13 @@ pub fn state(entry: &FlagEntry) -> FlagStatus {
     }
 }
 
-/// What is served, in a few words: `realtime-v2 10%`, `STOPPED -> polling`.
-pub fn serves(entry: &FlagEntry) -> String {
+/// What is served.
+pub fn serves(entry: &FlagEntry) -> Served {
     match state(entry) {
-        FlagStatus::Stopped => format!("STOPPED -> {}", entry.when_stopped()),
-        FlagStatus::Off => format!("off -> {}", entry.when_stopped()),
-        FlagStatus::NoDefinition => "no definition -> polling".to_owned(),
-        FlagStatus::Rollout => rollout(entry.split(), default(entry)),
-    }
-}
-
-/// What would be served by the file alone.
-fn as_written(entry: &FlagEntry) -> String {
-    match &entry.definition {
-        Some(definition) if !definition.enabled => {
-            format!("off -> {}", Strategy::from(definition.when_stopped))
-        }
-        Some(definition) => rollout(definition.rollout, definition.default.into()),
-        None => String::new(),
+        FlagStatus::Stopped => Served::Stopped(Some(entry.when_stopped())),
+        FlagStatus::Off => Served::Off(entry.when_stopped()),
+        FlagStatus::NoDefinition => Served::NoDefinition,
+        FlagStatus::Rollout => Served::Rollout(entry.split(), default(entry)),
     }
 }
 

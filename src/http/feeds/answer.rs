@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, VARY};
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use bytes::Bytes;
-use serde_json::Value as Json;
+use serde::Serialize;
 
 use crate::http::error::ApiError;
 use crate::http::headers::{FLAG_REVISION, REVISION, STALE, TIME};
@@ -71,8 +71,9 @@ impl FeedAnswer<'_> {
         response
     }
 
-    pub fn json(&self, body: &Json) -> Response<Body> {
-        let mut response = self.builder().json(StatusCode::OK, body.to_string(), None);
+    pub fn json(&self, body: &impl Serialize) -> Response<Body> {
+        let body = serde_json::to_vec(body).unwrap_or_default();
+        let mut response = self.builder().json(StatusCode::OK, body, None);
         response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
         self.describe(response.headers_mut());
         response

@@ -3,8 +3,8 @@
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::Response;
-use serde_json::{Value as Json, json};
-use turnout_api::feeds::PublishResult;
+use serde::Serialize;
+use turnout_api::feeds::{PublishResult, StreamDeleted};
 
 use super::answer::FeedAnswer;
 use super::path::{StreamPath, check_flag, names, stream_of};
@@ -51,28 +51,36 @@ pub async fn published(
     flag: &str,
     stream: &str,
     body: &[u8],
-) -> Result<Json, ApiError> {
+) -> Result<PublishResult, ApiError> {
     let key = stream_of(&state.live.current(), flag, stream)?;
     let publish = Publish::read(body).map_err(ApiError::BadPublish)?;
     let done = state.feeds.publish(key.clone(), publish).await?;
-    Ok(json!(PublishResult {
+    Ok(PublishResult {
         cursor: state.feeds.cursor(&key, done.epoch, done.head),
         accepted: done.accepted as u64,
         duplicates: done.duplicates as u64,
-    }))
+    })
 }
 
 /// Removes a stream, for a caller who may. One that is gone already is as good.
-pub async fn deleted(state: &PublicState, flag: &str, stream: &str) -> Result<Json, ApiError> {
+pub async fn deleted(
+    state: &PublicState,
+    flag: &str,
+    stream: &str,
+) -> Result<StreamDeleted, ApiError> {
     check_flag(&state.live.current(), flag)?;
     let existed = match StreamKey::parse(flag, stream) {
         Some(key) => state.feeds.delete(key).await?,
         None => false,
     };
-    Ok(json!({ "existed": existed }))
+    Ok(StreamDeleted { existed })
 }
 
-fn respond(state: &PublicState, flag: &str, done: Result<Json, ApiError>) -> Response<Body> {
+fn respond(
+    state: &PublicState,
+    flag: &str,
+    done: Result<impl Serialize, ApiError>,
+) -> Response<Body> {
     let snapshot = state.live.current();
     let answer = FeedAnswer { state, snapshot: &snapshot, flag, left: None };
     match done {

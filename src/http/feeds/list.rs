@@ -3,8 +3,7 @@
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::Response;
-use serde_json::{Value as Json, json};
-use turnout_api::feeds::{StreamList, StreamRow};
+use turnout_api::feeds::{EveryReader, ReaderCount, StreamList, StreamRow};
 
 use super::answer::FeedAnswer;
 use super::path::check_flag;
@@ -48,7 +47,7 @@ pub async fn listed(
     state: &PublicState,
     flag: &str,
     query: Option<&str>,
-) -> Result<Json, ApiError> {
+) -> Result<StreamList, ApiError> {
     check_flag(&state.live.current(), flag)?;
     let flag: FlagKey = flag.parse().map_err(|_| ApiError::UnknownFlag)?;
     let bad = || ApiError::InvalidRequest("`after` is the name of one stream".to_owned());
@@ -58,11 +57,12 @@ pub async fn listed(
     }
     let (streams, has_more) = state.feeds.list(&flag, &after.unwrap_or_default()).await?;
     let streams = streams.iter().map(row).collect();
-    Ok(json!(StreamList { streams, has_more }))
+    Ok(StreamList { streams, has_more })
 }
 
 fn row(listed: &ListedStream) -> StreamRow {
-    let readers = listed.readers.map_or_else(|| json!("verified"), |count| json!(count));
+    let every = ReaderCount::Every(EveryReader::Verified);
+    let readers = listed.readers.map_or(every, |count| ReaderCount::Listed(count as u64));
     StreamRow {
         stream: listed.stream.clone(),
         head: listed.head,

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Map, Value as Json};
 
 use crate::auth::{KeyDigest, Session};
 use crate::flag::{Attributes, Value};
@@ -72,11 +72,11 @@ impl TokenContext {
 fn to_json(attributes: &Attributes<'_>) -> Map<String, Json> {
     let value = |value: &Value<'_>| match value {
         Value::Null => Json::Null,
-        Value::Bool(is) => json!(is),
-        Value::Number(number) => json!(number),
-        Value::Text(text) => json!(text),
+        Value::Bool(is) => (*is).into(),
+        Value::Number(number) => (*number).into(),
+        Value::Text(text) => text.as_ref().into(),
         // A value that no rule can compare.
-        Value::Other => json!([]),
+        Value::Other => Json::Array(Vec::new()),
     };
     attributes.iter().map(|(name, said)| (name.to_string(), value(said))).collect()
 }

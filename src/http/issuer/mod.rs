@@ -1,6 +1,7 @@
 //! Sessions and tokens of our own: who gets one, and the keys they are checked with; and whose sessions
 //! are revoked, by whomever they were issued. How they are signed is decided in `auth`.
 
+mod answer;
 mod body;
 mod context;
 mod jwks;

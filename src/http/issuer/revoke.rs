@@ -2,16 +2,15 @@
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::CACHE_CONTROL;
-use axum::http::{HeaderValue, Response, StatusCode};
-use serde_json::json;
+use axum::http::{Response, StatusCode};
 use turnout_api::sessions::{RevokeSessions, SessionsRevoked};
 
+use super::answer::unkept;
 use super::body::asked;
 use crate::auth::ServerAction;
 use crate::flag::TargetingKey;
 use crate::http::error::ApiError;
-use crate::http::public::{ResponseBuilder, server, with_body};
+use crate::http::public::{server, with_body};
 use crate::http::request_body::MAX_BODY_BYTES;
 use crate::http::state::PublicState;
 
@@ -26,7 +25,7 @@ pub async fn revoke(State(state): State<PublicState>, request: Request) -> Respo
         revoked(&state, &bytes).await
     };
     match done.await {
-        Ok((status, revoked)) => respond(&state, status, revoked),
+        Ok((status, revoked)) => unkept(&state, status, &revoked),
         Err(refusal) => refusal.problem(&state),
     }
 }
@@ -55,11 +54,4 @@ fn user(asked: &RevokeSessions) -> Result<TargetingKey<'_>, ApiError> {
         ApiError::InvalidRequest(what.to_owned())
     };
     TargetingKey::parse(&asked.targeting_key).ok().flatten().ok_or_else(wrong)
-}
-
-fn respond(state: &PublicState, status: StatusCode, revoked: SessionsRevoked) -> Response<Body> {
-    let answer = ResponseBuilder { state, snapshot: &state.live.current(), flag_changed_at: None };
-    let mut response = answer.json(status, json!(revoked).to_string(), None);
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::CACHE_CONTROL;
-use axum::http::{HeaderValue, Response, StatusCode};
+use axum::http::{Response, StatusCode};
 use turnout_api::sessions::{NewSession as Wanted, Session};
 
+use super::answer::unkept;
 use super::body::asked;
 use crate::auth::{
     MAX_SESSION_STREAMS, MAX_SESSION_TTL_MS, MintError, NewSession, SESSION_TTL_MS, ServerAction,
@@ -16,7 +16,7 @@ use crate::feeds::is_stream;
 use crate::flag::{FlagKey, MAX_ATTRIBUTES, MAX_UNIT_BYTES, TargetingKey};
 use crate::http::bad_request::BadRequest;
 use crate::http::error::ApiError;
-use crate::http::public::{ResponseBuilder, server, with_body};
+use crate::http::public::{server, with_body};
 use crate::http::request_body::MAX_BODY_BYTES;
 use crate::http::state::PublicState;
 
@@ -33,15 +33,7 @@ pub async fn create(State(state): State<PublicState>, request: Request) -> Respo
         made(&state, &bytes)
     };
     match done.await {
-        Ok(session) => {
-            let snapshot = state.live.current();
-            let answer =
-                ResponseBuilder { state: &state, snapshot: &snapshot, flag_changed_at: None };
-            let body = serde_json::to_vec(&session).unwrap_or_default();
-            let mut response = answer.json(StatusCode::OK, body, None);
-            response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            response
-        }
+        Ok(session) => unkept(&state, StatusCode::OK, &session),
         Err(refusal) => refusal.problem(&state),
     }
 }

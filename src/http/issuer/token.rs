@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::CACHE_CONTROL;
-use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
-use serde_json::json;
+use axum::http::{HeaderMap, Response, StatusCode};
 use tokio::time::timeout;
+use turnout_api::question::Question;
 use turnout_api::sessions::{NewToken as Wanted, StreamToken};
 
+use super::answer::unkept;
 use super::body::asked;
 use super::context::{MAX_CONTEXT_BYTES, TokenContext};
 use crate::auth::{NewToken, Session};
@@ -20,9 +20,7 @@ use crate::flag::{ContextNeeds, Strategy};
 use crate::http::bad_request::BadRequest;
 use crate::http::error::ApiError;
 use crate::http::headers::{FLAG_REVISION, TIME};
-use crate::http::public::{
-    Caller, EvaluationRequest, KeptContext, ResponseBuilder, user, with_body,
-};
+use crate::http::public::{Caller, EvaluationRequest, KeptContext, user, with_body};
 use crate::http::rate_limit;
 use crate::http::request_body::MAX_BODY_BYTES;
 use crate::http::state::PublicState;
@@ -46,23 +44,17 @@ pub async fn token(State(state): State<PublicState>, request: Request) -> Respon
     let who = caller.clone();
     let answer = async {
         match minted(&state, &head.headers, caller, body).await {
-            Ok(token) => respond(&state, &token),
+            Ok(token) => {
+                let mut response = unkept(&state, StatusCode::OK, &token);
+                // A client that enters realtime may have had no poll by which to set its clock.
+                let time = state.clock.wall_ms().max(0) as u64;
+                response.headers_mut().insert(TIME, time.into());
+                response
+            }
             Err(refusal) => refusal.problem(&state),
         }
     };
     rate_limit::limited(&state, Policy::Token, &who, answer).await
-}
-
-fn respond(state: &PublicState, token: &StreamToken) -> Response<Body> {
-    let snapshot = state.live.current();
-    let answer = ResponseBuilder { state, snapshot: &snapshot, flag_changed_at: None };
-    let body = serde_json::to_vec(token).unwrap_or_default();
-    let mut response = answer.json(StatusCode::OK, body, None);
-    let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // A client that enters realtime may have had no poll by which to set its clock.
-    headers.insert(TIME, (state.clock.wall_ms().max(0) as u64).into());
-    response
 }
 
 async fn minted(
@@ -76,8 +68,9 @@ async fn minted(
     let Wanted { flag, stream, streams, attributes } = asked(&bytes)?;
     let streams = named_once(stream, streams)?;
     catch_up(state, headers).await?;
-    let attributes = json!({ "attributes": attributes }).to_string();
-    let question = EvaluationRequest::native(attributes.as_bytes())?;
+    let question = Question { targeting_key: None, attributes };
+    let question = serde_json::to_vec(&question).unwrap_or_default();
+    let question = EvaluationRequest::native(&question)?;
     question.context(&caller)?;
     let named = readable(state, session, &flag, &streams).await?;
     // Nothing is awaited from here on: what is signed is what holds now.

@@ -2,14 +2,21 @@
 
 use std::time::Duration;
 
-use serde_json::{Value as Json, json};
+use turnout_api::ofrep::{Bulk, Event, Failure, Request, Success};
+use turnout_api::probes::{Health, Readiness};
+use turnout_api::question::Question;
+use turnout_api::reports::Report;
+use turnout_api::strategy::{StrategyDocument, StrategyDocuments};
+use turnout_api::watch::{Acknowledgement, WatchEvent};
+use utoipa::ToSchema;
 
 use crate::auth::ServerAction;
 use crate::convergence::TooManyStreams;
 use crate::http::bad_request::BadRequest;
 use crate::http::error::ApiError;
 use crate::http::openapi::{
-    ALWAYS, Operation, RequestBody, ResponseSpec, failures, problems, schema_ref,
+    ALWAYS, MessageSchema, Operation, Parameter, RequestBody, ResponseSpec, any_object, failures,
+    key, problems, text,
 };
 use crate::http::server::TooSlow;
 use crate::quota::{Decision, Policy};
@@ -23,7 +30,7 @@ pub fn strategy_of_one() -> Operation {
     let mut refusals = bad_questions();
     refusals.extend([ApiError::UnknownFlag, ApiError::NoSuchMethod]);
     let mut answers = vec![
-        found("The strategy document.", "StrategyDocument", &[TAG, FLAG_REVISION, ERROR_ATTRIBUTE]),
+        found::<StrategyDocument>("The strategy document.", &[TAG, FLAG_REVISION, ERROR_ATTRIBUTE]),
         not_modified(&[TAG, FLAG_REVISION, ERROR_ATTRIBUTE]),
     ];
     answers.extend(problems(&refusals));
@@ -32,7 +39,7 @@ pub fn strategy_of_one() -> Operation {
         summary: "The strategy of one flag",
         says: "A question without a targeting key is answered too: the default, by `no-unit`, where a bucket was needed.",
         parameters: vec![flag_in_path("flag"), if_none_match()],
-        takes: RequestBody::Body(schema_ref("Question")),
+        takes: RequestBody::needed::<Question>(),
         answers,
     }
 }
@@ -45,7 +52,7 @@ pub fn strategy_of_mine() -> Operation {
         ApiError::NoSuchMethod,
     ];
     let mut answers = vec![
-        found("The strategy document.", "StrategyDocument", &[TAG, FLAG_REVISION, ERROR_ATTRIBUTE]),
+        found::<StrategyDocument>("The strategy document.", &[TAG, FLAG_REVISION, ERROR_ATTRIBUTE]),
         not_modified(&[TAG, FLAG_REVISION, ERROR_ATTRIBUTE]),
     ];
     answers.extend(problems(&refusals));
@@ -63,7 +70,7 @@ pub fn strategy_of_all() -> Operation {
     let mut refusals = bad_questions();
     refusals.push(ApiError::NoSuchMethod);
     let mut answers = vec![
-        found("The strategy documents of all flags.", "StrategyDocuments", &[TAG]),
+        found::<StrategyDocuments>("The strategy documents of all flags.", &[TAG]),
         not_modified(&[TAG]),
     ];
     answers.extend(problems(&refusals));
@@ -72,7 +79,7 @@ pub fn strategy_of_all() -> Operation {
         summary: "The strategies of all flags",
         says: "One body and one tag for all flags.",
         parameters: vec![if_none_match()],
-        takes: RequestBody::Body(schema_ref("Question")),
+        takes: RequestBody::needed::<Question>(),
         answers,
     }
 }
@@ -86,7 +93,7 @@ pub fn watch_one() -> Operation {
         vec![flag_in_path("flag")],
         refusals,
     )
-    .taking(schema_ref("Question"))
+    .taking::<Question>()
 }
 
 pub fn watch_mine() -> Operation {
@@ -113,7 +120,7 @@ pub fn watch_all() -> Operation {
         Vec::new(),
         refusals,
     )
-    .taking(schema_ref("Question"))
+    .taking::<Question>()
 }
 
 pub fn watch_all_mine() -> Operation {
@@ -125,11 +132,11 @@ pub fn watch_all_mine() -> Operation {
 fn watch(
     id: &'static str,
     summary: &'static str,
-    parameters: Vec<Json>,
+    parameters: Vec<Parameter>,
     mut refusals: Vec<ApiError>,
 ) -> Operation {
     refusals.extend([TOO_MANY, ApiError::NoRandomness]);
-    let mut answers = vec![stream("The state, now and whenever it is another.", "WatchEvent")];
+    let mut answers = vec![stream::<WatchEvent>("The state, now and whenever it is another.")];
     answers.extend(problems(&refusals));
     Operation {
         id,
@@ -146,15 +153,14 @@ pub fn acknowledge() -> Operation {
     let mut refusals = bad_questions();
     refusals.retain(|refusal| !matches!(refusal.status_and_code().0.as_u16(), 401 | 403));
     refusals.extend([ApiError::NoSuchStream, ApiError::NoSuchMethod]);
-    let mut answers =
-        vec![ResponseSpec { status: 204, content: None, ..found("Taken note of.", "", &[]) }];
+    let mut answers = vec![answered("Taken note of.", &[]).status(204)];
     answers.extend(problems(&refusals));
     Operation {
         id: "acknowledge",
         summary: "Which position the client of a stream holds",
         says: "The name of a stream is all it takes; it is known to its client alone.",
         parameters: Vec::new(),
-        takes: RequestBody::Body(schema_ref("Acknowledgement")),
+        takes: RequestBody::needed::<Acknowledgement>(),
         answers,
     }
 }
@@ -177,8 +183,7 @@ pub fn report() -> Operation {
         over_the_limit(Policy::Reports),
         ApiError::NoSuchMethod,
     ]);
-    let mut answers =
-        vec![ResponseSpec { status: 204, content: None, ..found("Taken.", "", &LIMITED) }];
+    let mut answers = vec![answered("Taken.", &LIMITED).status(204)];
     let mut refused = problems(&refusals);
     for answer in refused.iter_mut().filter(|answer| ![401, 403, 405].contains(&answer.status)) {
         answer.headers.extend(LIMITED);
@@ -190,13 +195,13 @@ pub fn report() -> Operation {
         says: "For verified users, counted by flag and by the strategy that the server knows the user has. A flag that is not known is \
             passed over, and so is what is over the allowance of the user. Members that are not known are ignored.",
         parameters: Vec::new(),
-        takes: RequestBody::Body(schema_ref("Report")),
+        takes: RequestBody::needed::<Report>(),
         answers,
     }
 }
 
 pub fn changes() -> Operation {
-    let mut answers = vec![stream("That something changed, once at first.", "OfrepEvent")];
+    let mut answers = vec![stream::<Event>("That something changed, once at first.")];
     answers.extend(failures(&[TOO_MANY, ApiError::NoRandomness, ApiError::NoSuchMethod], false));
     Operation {
         id: "ofrepEvents",
@@ -211,31 +216,35 @@ pub fn changes() -> Operation {
 const TOO_MANY: ApiError =
     ApiError::TooManyStreams { bound: TooManyStreams::Streams, retry_after_seconds: 0 };
 
-pub(super) fn stream(says: &str, event: &str) -> ResponseSpec {
-    let data = json!({ "type": "string", "contentMediaType": "application/json", "contentSchema": schema_ref(event) });
-    let schema = json!({ "type": "object", "description": "An event.", "properties": { "id": { "type": "string" }, "data": data } });
-    let schema = json!({ "type": "string", "contentMediaType": "text/event-stream", "contentSchema": schema });
-    ResponseSpec { content: Some(("text/event-stream", schema)), ..found(says, "", &[]) }
+/// A response that is a stream of these events.
+pub(super) fn stream<E: ToSchema>(says: &str) -> ResponseSpec {
+    let MessageSchema { schema, parts } = MessageSchema::of::<E>();
+    let data = text().content_media_type("application/json").content_schema(Some(schema));
+    let event =
+        any_object().description(Some("An event.")).property("id", text()).property("data", data);
+    let stream = text().content_media_type("text/event-stream").content_schema(Some(event));
+    let message = MessageSchema { schema: stream.into(), parts };
+    answered(says, &[]).with_content("text/event-stream", message)
 }
 
 pub fn ofrep_of_one() -> Operation {
     let mut refusals = bad_questions();
     refusals.extend([ApiError::UnknownFlag, ApiError::NoSuchMethod]);
-    let mut answers = vec![found("The flag's value.", "OfrepSuccess", &[FLAG_REVISION])];
+    let mut answers = vec![found::<Success>("The flag's value.", &[FLAG_REVISION])];
     answers.extend(failures(&refusals, true));
     // A known flag may fail for this context; that has the same status as a bad question.
     for bad in answers.iter_mut().filter(|answers| answers.status == 400) {
         bad.says =
             "The body cannot be read, or the flag cannot be evaluated for this context.".to_owned();
         bad.headers.extend([FLAG_REVISION, ERROR_ATTRIBUTE]);
-        bad.content = Some(("application/json", schema_ref("OfrepFailure")));
+        bad.content = Some(("application/json", MessageSchema::of::<Failure>()));
     }
     Operation {
         id: "ofrepEvaluateOne",
         summary: "One flag, by the OpenFeature Remote Evaluation Protocol 0.3",
         says: "`disabled` is a value like any other. The protocol has no tag here.",
         parameters: vec![flag_in_path("key")],
-        takes: RequestBody::Body(schema_ref("OfrepRequest")),
+        takes: RequestBody::needed::<Request>(),
         answers,
     }
 }
@@ -245,8 +254,7 @@ pub fn ofrep_of_all() -> Operation {
     refusals.push(ApiError::NoSuchMethod);
     // Before any flag is known there is nothing to tag.
     let tag = (TAG.0, false);
-    let mut answers =
-        vec![found("The values of all flags.", "OfrepBulk", &[tag]), not_modified(&[TAG])];
+    let mut answers = vec![found::<Bulk>("The values of all flags.", &[tag]), not_modified(&[TAG])];
     answers.extend(failures(&refusals, false));
     Operation {
         id: "ofrepEvaluateAll",
@@ -257,33 +265,32 @@ pub fn ofrep_of_all() -> Operation {
             in_query("flagConfigEtag", "The tag of the configuration that an event told of."),
             in_query("flagConfigLastModified", "The time of it; not needed here."),
         ],
-        takes: RequestBody::Body(schema_ref("OfrepRequest")),
+        takes: RequestBody::needed::<Request>(),
         answers,
     }
 }
 
 pub fn alive() -> Operation {
-    probe("healthz", "It runs", vec![found("The process answers.", "Health", &[])])
+    probe("healthz", "It runs", vec![found::<Health>("The process answers.", &[])])
 }
 
 pub fn ready() -> Operation {
-    let cold = ResponseSpec {
-        status: 503,
-        ..found("No flag is known yet; every valid name is answered `polling`.", "Readiness", &[])
-    };
+    let cold =
+        found::<Readiness>("No flag is known yet; every valid name is answered `polling`.", &[])
+            .status(503);
     probe(
         "readyz",
         "It knows what to answer",
-        vec![found("At least one flag is known.", "Readiness", &[]), cold],
+        vec![found::<Readiness>("At least one flag is known.", &[]), cold],
     )
 }
 
 pub fn openapi() -> Operation {
-    let mut answers = vec![ResponseSpec {
-        content: Some(("application/json", json!({ "type": "object" }))),
-        ..found("The document.", "", &[TAG])
-    }];
-    answers.push(not_modified(&[TAG]));
+    let document = MessageSchema::inline(any_object());
+    let mut answers = vec![
+        answered("The document.", &[TAG]).with_content("application/json", document),
+        not_modified(&[TAG]),
+    ];
     answers.extend(problems(&[ApiError::NoSuchMethod]));
     Operation {
         id: "openapi",
@@ -335,32 +342,36 @@ fn bad_questions() -> Vec<ApiError> {
     ]
 }
 
-pub(super) fn found(says: &str, name: &str, more_headers: &[(&'static str, bool)]) -> ResponseSpec {
+pub(super) fn found<T: ToSchema>(
+    says: &str,
+    more_headers: &[(&'static str, bool)],
+) -> ResponseSpec {
+    answered(says, more_headers).with_content("application/json", MessageSchema::of::<T>())
+}
+
+/// A response without a body.
+pub(super) fn answered(says: &str, more_headers: &[(&'static str, bool)]) -> ResponseSpec {
     ResponseSpec {
         status: 200,
         says: says.to_owned(),
         headers: [&ALWAYS, more_headers].concat(),
-        content: Some(("application/json", schema_ref(name))),
+        content: None,
     }
 }
 
 pub(super) fn not_modified(more_headers: &[(&'static str, bool)]) -> ResponseSpec {
-    ResponseSpec {
-        status: 304,
-        content: None,
-        ..found("The asker holds this answer already.", "", more_headers)
-    }
+    answered("The asker holds this answer already.", more_headers).status(304)
 }
 
-pub(super) fn flag_in_path(name: &str) -> Json {
-    json!({ "name": name, "in": "path", "required": true, "description": "The flag's key.", "schema": schema_ref("FlagKey") })
+pub(super) fn flag_in_path(name: &str) -> Parameter {
+    Parameter::in_path(name, "The flag's key.", key())
 }
 
-pub(super) fn if_none_match() -> Json {
+pub(super) fn if_none_match() -> Parameter {
     let says = "Tags of answers already held, weak or strong, alone or in a list.";
-    json!({ "name": "If-None-Match", "in": "header", "required": false, "description": says, "schema": { "type": "string" } })
+    Parameter::header("If-None-Match", says)
 }
 
-pub(super) fn in_query(name: &str, says: &str) -> Json {
-    json!({ "name": name, "in": "query", "required": false, "description": says, "schema": { "type": "string" } })
+pub(super) fn in_query(name: &str, says: &'static str) -> Parameter {
+    Parameter::in_query(name, says, text())
 }

@@ -2,17 +2,22 @@
 
 use std::time::Duration;
 
-use serde_json::{Value as Json, json};
+use turnout_api::feeds::{
+    EventPage, PageEvent, PublishBody, PublishResult, StreamDeleted, StreamList,
+};
+use turnout_api::schema;
 
 use super::contract::{
     LIMITED, TAG, flag_in_path, found, if_none_match, in_query, not_modified, over_the_limit,
 };
 use crate::auth::ServerAction;
 use crate::feeds::limits::{MAX_PAGE_EVENTS, MAX_TAIL, MAX_WAIT_MS};
-use crate::feeds::{BadPublish, BadQuery, EventsFull, STREAM_PATTERN};
+use crate::feeds::{BadPublish, BadQuery, EventsFull};
 use crate::http::bad_request::BadRequest;
 use crate::http::error::ApiError;
-use crate::http::openapi::{Operation, RequestBody, ResponseSpec, problems, schema_ref};
+use crate::http::openapi::{
+    Operation, Parameter, RequestBody, ResponseSpec, integer_from, problems,
+};
 use crate::http::server::TooSlow;
 use crate::quota::Policy;
 
@@ -26,7 +31,8 @@ pub fn poll() -> Operation {
     let mut refusals = of_feeds();
     refusals.extend(poll_refusals());
     refusals.push(over_the_limit(Policy::Feed));
-    let mut answers = vec![found("A page of events.", "Page", &headers), not_modified(&headers)];
+    let mut answers =
+        vec![found::<EventPage<PageEvent>>("A page of events.", &headers), not_modified(&headers)];
     let mut refused = of_a_feed(&refusals);
     for answer in refused.iter_mut().filter(|answer| ![401, 405].contains(&answer.status)) {
         answer.headers.extend(LIMITED);
@@ -44,12 +50,9 @@ pub fn poll() -> Operation {
 }
 
 /// Where a poll begins, and how much it asks for.
-pub fn poll_parameters() -> Vec<Json> {
-    let number = |name: &str, least: u32, most: u32, says: &str| {
-        json!({
-            "name": name, "in": "query", "required": false, "description": says,
-            "schema": { "type": "integer", "minimum": least, "maximum": most },
-        })
+pub fn poll_parameters() -> Vec<Parameter> {
+    let number = |name: &str, least: u32, most: u32, says: &'static str| {
+        Parameter::in_query(name, says, integer_from(least).maximum(Some(most)))
     };
     vec![
         flag_in_path("flag"),
@@ -103,7 +106,7 @@ pub fn publish() -> Operation {
     let mut refusals = of_feeds();
     refusals.push(ApiError::ServerKeyNeeded);
     refusals.extend(publish_refusals());
-    let mut answers = vec![found("Durable, or known already.", "Published", &FEED)];
+    let mut answers = vec![found::<PublishResult>("Durable, or known already.", &FEED)];
     answers.extend(of_a_feed(&refusals));
     Operation {
         id: "publish",
@@ -111,7 +114,7 @@ pub fn publish() -> Operation {
         says: "For server keys. A stream is made by its first publish. An event whose `id` is known, with equal `type` and `data`, is a \
             duplicate: a publish may be sent again.",
         parameters: vec![flag_in_path("flag"), stream_in_path()],
-        takes: RequestBody::Body(schema_ref("Publish")),
+        takes: RequestBody::needed::<PublishBody<'_>>(),
         answers,
     }
 }
@@ -119,7 +122,7 @@ pub fn publish() -> Operation {
 pub fn delete_stream() -> Operation {
     let mut refusals = of_feeds();
     refusals.push(ApiError::ServerKeyNeeded);
-    let mut answers = vec![found("It is gone.", "Deleted", &FEED)];
+    let mut answers = vec![found::<StreamDeleted>("It is gone.", &FEED)];
     answers.extend(of_a_feed(&refusals));
     Operation {
         id: "deleteStream",
@@ -134,7 +137,7 @@ pub fn delete_stream() -> Operation {
 pub fn list_streams() -> Operation {
     let mut refusals = of_feeds();
     refusals.extend([ApiError::ServerKeyNeeded, ApiError::InvalidRequest(String::new())]);
-    let mut answers = vec![found("Up to a hundred streams.", "Streams", &FEED)];
+    let mut answers = vec![found::<StreamList>("Up to a hundred streams.", &FEED)];
     answers.extend(of_a_feed(&refusals));
     Operation {
         id: "listStreams",
@@ -171,9 +174,6 @@ fn of_a_feed(refusals: &[ApiError]) -> Vec<ResponseSpec> {
     answers
 }
 
-pub fn stream_in_path() -> Json {
-    json!({
-        "name": "stream", "in": "path", "required": true, "description": "The stream's name; it names no user.",
-        "schema": { "type": "string", "pattern": format!("^{STREAM_PATTERN}$") },
-    })
+pub fn stream_in_path() -> Parameter {
+    Parameter::in_path("stream", "The stream's name; it names no user.", schema::stream())
 }

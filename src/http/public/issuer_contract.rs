@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use turnout_api::realtime::RealtimeMessage;
+use turnout_api::sessions::{
+    Jwks, NewSession, NewToken, RevokeSessions, Session, SessionsRevoked, StreamToken,
+};
 
 use super::contract::{
     LIMITED, TAG, flag_in_path, found, if_none_match, in_query, not_modified, over_the_limit,
@@ -13,7 +16,7 @@ use crate::auth::ServerAction;
 use crate::convergence::TooManyStreams;
 use crate::http::bad_request::BadRequest;
 use crate::http::error::ApiError;
-use crate::http::openapi::{Operation, RequestBody, ResponseSpec, problems, schema_ref};
+use crate::http::openapi::{Operation, Parameter, RequestBody, problems};
 use crate::http::server::TooSlow;
 use crate::quota::Policy;
 
@@ -26,7 +29,7 @@ pub fn create_session() -> Operation {
         ApiError::NoSuchMethod,
     ];
     refusals.extend(session_refusals());
-    let mut answers = vec![found("The session.", "Session", &[])];
+    let mut answers = vec![found::<Session>("The session.", &[])];
     answers.extend(problems(&refusals));
     Operation {
         id: "createSession",
@@ -34,7 +37,7 @@ pub fn create_session() -> Operation {
         says: "For servers whose users have cookies that say nothing here. It is accepted wherever a session token is. A key that is limited to \
             flags makes none, as a session counts for every flag.",
         parameters: Vec::new(),
-        takes: RequestBody::Body(schema_ref("NewSession")),
+        takes: RequestBody::needed::<NewSession>(),
         answers,
     }
 }
@@ -62,15 +65,12 @@ pub fn revoke_sessions() -> Operation {
         ApiError::InvalidRequest(String::new()),
         ApiError::NoSuchMethod,
     ];
-    let counts = ResponseSpec {
-        status: 202,
-        ..found(
-            "It counts, and is not durable: it is written as soon as the disk takes it.",
-            "SessionsRevoked",
-            &[],
-        )
-    };
-    let mut answers = vec![found("Durable.", "SessionsRevoked", &[]), counts];
+    let counts = found::<SessionsRevoked>(
+        "It counts, and is not durable: it is written as soon as the disk takes it.",
+        &[],
+    )
+    .status(202);
+    let mut answers = vec![found::<SessionsRevoked>("Durable.", &[]), counts];
     answers.extend(problems(&refusals));
     Operation {
         id: "revokeSessions",
@@ -78,7 +78,7 @@ pub fn revoke_sessions() -> Operation {
         says: "For server keys. It counts for every session token of the user whose `iat` is not after this moment, or that has none, \
             on every call at once; open streams and held polls end within a second. It is kept for 25 hours, needs no database, and survives a restart.",
         parameters: Vec::new(),
-        takes: RequestBody::Body(schema_ref("RevokeSessions")),
+        takes: RequestBody::needed::<RevokeSessions>(),
         answers,
     }
 }
@@ -102,7 +102,7 @@ pub fn token() -> Operation {
     ];
     let mut headers = LIMITED.to_vec();
     headers.push(("Turnout-Time", true));
-    let mut answers = vec![found("The token.", "StreamToken", &headers)];
+    let mut answers = vec![found::<StreamToken>("The token.", &headers)];
     answers.extend(problems(&refusals));
     for answer in answers.iter_mut().filter(|answer| !matches!(answer.status, 200 | 405)) {
         answer.headers.extend(LIMITED);
@@ -111,11 +111,11 @@ pub fn token() -> Operation {
         id: "token",
         summary: "A token for streams, for a session",
         says: "While the user's strategy is `realtime-v2`. The token opens these streams and nothing else. It ends with the session at the latest.",
-        parameters: vec![json!({
-            "name": "Turnout-Flag-Revision", "in": "header", "required": false, "schema": { "type": "string" },
-            "description": "The highest that the client has heard of: a node that is behind catches up first.",
-        })],
-        takes: RequestBody::Body(schema_ref("NewToken")),
+        parameters: vec![Parameter::header(
+            "Turnout-Flag-Revision",
+            "The highest that the client has heard of: a node that is behind catches up first.",
+        )],
+        takes: RequestBody::needed::<NewToken>(),
         answers,
     }
 }
@@ -134,7 +134,7 @@ pub fn realtime() -> Operation {
         ApiError::TooManyStreams { bound: TooManyStreams::Streams, retry_after_seconds: 0 },
         ApiError::NoSuchMethod,
     ];
-    let mut answers = vec![stream("The stream.", "RealtimeMessage")];
+    let mut answers = vec![stream::<RealtimeMessage>("The stream.")];
     answers.extend(problems(&refusals));
     for answer in answers.iter_mut().filter(|answer| answer.status != 405) {
         answer.headers.extend(LIMITED);
@@ -151,10 +151,10 @@ pub fn realtime() -> Operation {
             flag_in_path("flag"),
             stream_in_path(),
             in_query("cursor", "Where to go on; without one, the start."),
-            json!({
-                "name": "Last-Event-ID", "in": "header", "required": false, "schema": { "type": "string" },
-                "description": "In the place of `cursor`: the `id` of the last message.",
-            }),
+            Parameter::header(
+                "Last-Event-ID",
+                "In the place of `cursor`: the `id` of the last message.",
+            ),
         ],
         takes: RequestBody::Nothing,
         answers,
@@ -162,17 +162,7 @@ pub fn realtime() -> Operation {
 }
 
 pub fn jwks() -> Operation {
-    let mut answers = vec![ResponseSpec {
-        content: Some((
-            "application/json",
-            json!({
-                "type": "object",
-                "properties": { "keys": { "type": "array", "items": { "type": "object" } } },
-                "required": ["keys"],
-            }),
-        )),
-        ..found("The keys (RFC 7517 §5).", "", &[TAG])
-    }];
+    let mut answers = vec![found::<Jwks>("The keys (RFC 7517 §5).", &[TAG])];
     answers.push(not_modified(&[TAG]));
     answers.extend(problems(&[ApiError::NoSuchMethod]));
     Operation {

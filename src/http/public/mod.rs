@@ -21,7 +21,9 @@ mod report;
 mod response;
 mod strategy;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+
+use serde_json::Value as Json;
 
 pub use all_flags::{Every, Turns, Windows};
 pub use auth::{caller, caller_with_body, server, user, with_body};
@@ -29,7 +31,6 @@ pub use caller::Caller;
 pub use evaluation_request::EvaluationRequest;
 pub use fast_path::PublicService;
 pub use kept_context::KeptContext;
-pub use openapi::public_document;
 pub use response::{ResponseBuilder, if_none_match};
 
 use self::cors::Origins;
@@ -37,7 +38,7 @@ use super::client_mistakes::ClientMistakes;
 use super::feeds::{self, HeldPolls};
 use super::incoming_bodies::IncomingBody;
 use super::issuer;
-use super::openapi::{Endpoint, router};
+use super::openapi::{Document, Endpoint, ServedDocument, router};
 use super::proxies::Proxies;
 use super::realtime;
 use super::requests::RequestCounts;
@@ -46,6 +47,7 @@ use super::state::{Parts, PublicState};
 use crate::auth::Authenticator;
 use crate::control::Coordinator;
 use crate::feeds::Feeds;
+use crate::public_path::PublicPath;
 use crate::quota::Quota;
 use crate::reports::Reports;
 
@@ -84,8 +86,8 @@ impl PublicState {
             revoker: coordinator.session_revoker(),
             event_streams: ofrep::event_streams(&public_path).into(),
             clock: coordinator.clock().clone(),
-            public_path,
-            contract: OnceLock::new(),
+            public_path: public_path.clone(),
+            contract: ServedDocument::of(move || document_at(&public_path)),
             turns: Turns::default(),
             proxies,
             incoming_questions: IncomingBody::default(),
@@ -122,6 +124,16 @@ fn endpoints() -> Vec<Endpoint<PublicState>> {
         Endpoint::get("/readyz", health::ready, contract::ready()),
         Endpoint::get("/openapi.json", openapi::public, contract::openapi()),
     ]
+}
+
+/// The public listener's OpenAPI document, as it is served at the root.
+pub fn public_document() -> Json {
+    document_at(&PublicPath::default()).to_json()
+}
+
+/// The same document where a proxy serves the listener below a path.
+fn document_at(public_path: &PublicPath) -> Document {
+    Document::of(contract::TITLE, contract::SAYS, &endpoints()).below(public_path.to_string())
 }
 
 /// Every public route, open to pages of these origins.

@@ -40,8 +40,25 @@ fn push_lines(message: &mut Vec<u8>, text: &[u8]) {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
+    use turnout_api::realtime::{MessageKind, RealtimeMessage};
+
     use super::*;
+
+    #[test]
+    fn a_message_is_of_the_documented_type() {
+        let page = br#"{"events":[],"cursor":"c","hasMore":false}"#;
+        for (message, kind) in [
+            (events(page, "c"), MessageKind::Events),
+            (UP_TO_DATE, MessageKind::UpToDate),
+            (reset("restored", "c"), MessageKind::Reset),
+        ] {
+            let text = String::from_utf8(message.to_vec()).unwrap();
+            let data = text.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
+            assert_eq!(serde_json::from_str::<RealtimeMessage>(data).unwrap().kind, kind, "{data}");
+        }
+    }
 
     #[test]
     fn a_line_end_in_data_ends_no_message() {

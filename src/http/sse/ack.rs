@@ -5,6 +5,8 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::Response;
 use serde_json::Value as Json;
+use turnout_api::strict;
+use turnout_api::watch::Acknowledgement;
 
 use crate::convergence::{AckId, BadAck};
 use crate::http::bad_request::BadRequest;
@@ -28,18 +30,20 @@ pub async fn acknowledge(State(state): State<PublicState>, request: Request) -> 
 
 async fn take(state: &PublicState, request: Body) -> Result<(), ApiError> {
     let bytes = body(&state.incoming_questions, true, request).await?;
-    let said: Json = serde_json::from_slice(&bytes)
-        .map_err(|error| BadRequest::NotJson { line: error.line(), column: error.column() })?;
-    let members = said.as_object().filter(|members| members.len() == 2);
-    let text = |name: &str| members.and_then(|members| members.get(name)?.as_str());
-    let (Some(name), Some(position)) = (text("ackId"), text("position")) else {
-        return Err(invalid_body("the body is {\"ackId\": \"…\", \"position\": \"…\"}"));
-    };
+    let Acknowledgement { ack_id, position } = read(&bytes)?;
     let position: Position = position
         .parse()
         .map_err(|_| invalid_body("`position` is the id of an event, like 213 or 213+2"))?;
-    let name: AckId = name.parse()?;
+    let name: AckId = ack_id.parse()?;
     Ok(state.hub.streams().acknowledge(name, position, state.hub.now_ms())?)
+}
+
+fn read(bytes: &[u8]) -> Result<Acknowledgement, ApiError> {
+    // What is no JSON is told apart from JSON of another form; an empty body is none.
+    serde_json::from_slice::<Json>(bytes)
+        .map_err(|error| BadRequest::NotJson { line: error.line(), column: error.column() })?;
+    strict::read(bytes)
+        .map_err(|_| invalid_body("the body is {\"ackId\": \"…\", \"position\": \"…\"}"))
 }
 
 fn invalid_body(message: &str) -> ApiError {

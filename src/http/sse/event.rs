@@ -5,6 +5,7 @@
 use std::io::Write;
 
 use bytes::Bytes;
+pub use turnout_api::watch::CloseReason;
 
 use crate::snapshot::Position;
 
@@ -26,57 +27,6 @@ pub enum EventIds {
     /// The cursor of the events it carries; one that carries a state has none, and says its
     /// position beside it.
     Cursors,
-}
-
-/// Why a stream ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CloseReason {
-    Stopping,
-    Age,
-    Expired,
-    UnknownFlag,
-    /// A flag needs more of the client's context than was kept: the client has to send it again.
-    AsksMore,
-    /// The user's strategy is no longer `realtime-v2`.
-    Strategy,
-    /// The stream of events has ended.
-    Ended,
-    /// The stream of events is gone, or no longer the user's to read.
-    StreamNotFound,
-    /// The user opened more streams than there may be.
-    Replaced,
-    /// The database of events is out of reach.
-    EventsUnavailable,
-}
-
-impl CloseReason {
-    pub const ALL: [CloseReason; 10] = [
-        CloseReason::Stopping,
-        CloseReason::Age,
-        CloseReason::Expired,
-        CloseReason::UnknownFlag,
-        CloseReason::AsksMore,
-        CloseReason::Strategy,
-        CloseReason::Ended,
-        CloseReason::StreamNotFound,
-        CloseReason::Replaced,
-        CloseReason::EventsUnavailable,
-    ];
-
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            CloseReason::Stopping => "stopping",
-            CloseReason::Age => "age",
-            CloseReason::Expired => "expired",
-            CloseReason::UnknownFlag => "unknown-flag",
-            CloseReason::AsksMore => "asks-more",
-            CloseReason::Strategy => "strategy",
-            CloseReason::Ended => "ended",
-            CloseReason::StreamNotFound => "stream-not-found",
-            CloseReason::Replaced => "replaced",
-            CloseReason::EventsUnavailable => "events-unavailable",
-        }
-    }
 }
 
 /// What precedes the state of all flags; [`END`] follows it.

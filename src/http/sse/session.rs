@@ -316,7 +316,8 @@ impl StreamSession {
             CloseReason::UnknownFlag
             | CloseReason::Ended
             | CloseReason::StreamNotFound
-            | CloseReason::Replaced => RETRY_MS.1,
+            | CloseReason::Replaced
+            | CloseReason::Unknown => RETRY_MS.1,
         };
         self.writer.queue(Event::ready(goodbye(why, after_ms)));
         self.writing = Writing::Goodbye;

@@ -29,8 +29,6 @@ const KNOWN: &[&[&str]] = &[
         "src/control/store_handle.rs",
         "src/control/witnesses.rs",
     ],
-    &["src/http/admin/mod.rs", "src/http/admin/problems.rs"],
-    &["src/http/public/mod.rs", "src/http/public/openapi.rs"],
     &[
         "src/store/changes.rs",
         "src/store/check.rs",

@@ -31,6 +31,7 @@ mod record;
 mod revision;
 mod revision_message;
 mod rollback;
+mod served;
 mod superseded;
 mod superseding;
 mod timeline;
@@ -60,8 +61,9 @@ pub use reconcile::{
 };
 pub use record::{Expiry, FlagRecord, Pin, Record, SegmentRecord, SplitOverride, UsersFile};
 pub use revision::{ChangeSource, HashedChange, HashedRevision, Head, KnownHead, Revision};
-pub use revision_message::{referenced_blobs, revision_message, rollout_in_words};
+pub use revision_message::{referenced_blobs, revision_message};
 pub use rollback::{FlagAsOf, HistoryStep as PastStep, UndoSearch};
+pub use served::Served;
 pub use superseded::Superseded;
 pub use superseding::without_superseded;
 pub use timeline::Timeline;

@@ -8,7 +8,8 @@ use super::content_cache::ContentCache;
 use super::credential::CredentialRecord;
 use super::record::{FlagRecord, Record};
 use super::revision::Revision;
-use crate::flag::{FlagKey, Split, Strategy};
+use super::served::Served;
+use crate::flag::{FlagKey, Strategy};
 use crate::moment;
 
 /// A revision and the hash in its row. The meaning of blobs is included as far as `content` has
@@ -52,14 +53,6 @@ pub fn referenced_blobs(revision: &Revision) -> Vec<ContentHash> {
     blobs.collect::<Vec<_>>().concat()
 }
 
-/// A split in words.
-pub fn rollout_in_words(split: Option<Split>, default: Strategy) -> String {
-    match split {
-        None => default.to_string(),
-        Some(split) => format!("realtime-v2 {split}"),
-    }
-}
-
 /// The meaning of a record in a few words; `None` where it cannot be described.
 fn meaning(
     subject: &Subject,
@@ -95,25 +88,19 @@ fn serving(key: &FlagKey, record: &FlagRecord, content: &mut ContentCache) -> Op
     let FlagRecord { definition, pin, split, stop, .. } = record;
     let id = pin.as_ref().map(|pin| pin.definition).or(*definition);
     let definition = id.and_then(|id| content.definitions.get(&id));
-    match (stop, definition) {
-        (Some(_), Some(definition)) => {
-            Some(format!("STOPPED -> {}", Strategy::from(definition.when_stopped)))
-        }
-        (Some(_), None) => Some("STOPPED".to_owned()),
-        (None, Some(definition)) if !definition.enabled => {
-            Some(format!("off -> {}", Strategy::from(definition.when_stopped)))
+    let served = match (stop, definition) {
+        (Some(_), definition) => {
+            Served::Stopped(definition.map(|definition| definition.when_stopped.into()))
         }
         (None, definition) => {
             let held = split.as_ref().map(|held| held.split);
             let split = held.or(definition.and_then(|definition| definition.rollout));
             match (split, definition) {
-                (None, None) => None,
-                (split, definition) => {
-                    let default = definition
-                        .map_or(Strategy::Polling, |definition| definition.default.into());
-                    Some(rollout_in_words(split, default))
-                }
+                (None, None) => return None,
+                (split, Some(definition)) => Served::by(definition, split),
+                (split, None) => Served::Rollout(split, Strategy::Polling),
             }
         }
-    }
+    };
+    Some(served.to_string())
 }
