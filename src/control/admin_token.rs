@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::ended_admin_tokens::EndedAdminTokens;
+use super::admin_token_state::{AdminToken, AdminTokenEnd};
 use super::{CommandRejected, ControlEvent, Coordinator, Inner, Problem, ProblemKind};
 use crate::auth::{LocalAdmin, random_secret};
 use crate::data_dir::{AdminTokenFile, FileId};
@@ -18,34 +18,6 @@ const READ_INTERVAL: Duration = Duration::from_secs(1);
 /// How soon the file is read again after a change: a file that is being written looks like another
 /// one for a moment.
 const REREAD_INTERVAL: Duration = Duration::from_millis(250);
-
-/// The file and the token that is accepted; locked while the file is read or the token is ended.
-#[derive(Debug, Default)]
-pub(super) struct AdminToken {
-    /// The file with the accepted token, and the folder where it was last seen.
-    seen: Option<(AdminTokenFile, Option<FileId>)>,
-    /// What the last reading found, if that was not the accepted token.
-    doubted: Option<AdminTokenFile>,
-    /// The tokens that were revoked or whose file was deleted: none of them is accepted again.
-    ended: EndedAdminTokens,
-}
-
-/// What became of the file of a revoked token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AdminTokenEnd {
-    /// A process that starts later does not accept it either: the file no longer holds it, or its end
-    /// is written down beside it.
-    Replaced,
-    /// The file still holds it, and its end could not be written down: this process no longer
-    /// accepts it, but a process that starts later would.
-    InMemory,
-}
-
-impl AdminToken {
-    fn is_of_another_folder(&self, folder: Option<FileId>) -> bool {
-        self.seen.as_ref().is_some_and(|(_, seen_in)| *seen_in != folder)
-    }
-}
 
 impl Coordinator {
     /// The credential for users who can read the data folder, as accepted from now on.

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::commit::Committer;
+use super::committer::Committer;
 use super::known_states::KnownStates;
 use super::quarantine;
 use super::recovery::{Base, DatabaseFound, FilesFound};
@@ -136,7 +136,7 @@ impl Inner {
         let mut known = Vec::new();
         for entry in entries {
             let look_up = async |name: &str| {
-                timeout(super::commit::READ_TIMEOUT, store.by_idempotency_key(name)).await
+                timeout(super::committer::READ_TIMEOUT, store.by_idempotency_key(name)).await
             };
             let Ok(Ok(Some(stored))) = look_up(&entry.id).await else { continue };
             if stored.is_entry(&entry)

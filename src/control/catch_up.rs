@@ -4,7 +4,7 @@
 use tokio::time::timeout;
 
 use super::Inner;
-use super::commit::{CommitError, Committer, READ_TIMEOUT};
+use super::committer::{CommitError, Committer, READ_TIMEOUT};
 use crate::ledger::{ContentCache, Head, PendingEntry, Record, Subject};
 use crate::store::{Store, StoreError, StoredWithBlobs};
 

@@ -6,58 +6,13 @@
 //! them returns [`CommitError::Conflict`], and what the other program wrote has been caught up with
 //! by then.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use tokio::time::timeout;
 
 use super::catch_up::CaughtUp;
+use super::committer::{CommitError, Committer, Proposal, READ_TIMEOUT};
 use super::{Database, Inner, staging};
-use crate::ledger::{
-    Actor, Change, ChangeSource, ContentCache, ContentHash, Credential, Head, Revision,
-};
+use crate::ledger::{ContentCache, Head, Revision};
 use crate::store::{Commit, Store, StoreError};
-
-/// The longest wait for a read from the database.
-pub(super) const READ_TIMEOUT: Duration = Duration::from_millis(700);
-/// How often a change is decided again after another writer was faster.
-pub(super) const MAX_TRIES: usize = 16;
-
-/// State that only the holder of the commit lock needs.
-#[derive(Debug, Default)]
-pub(super) struct Committer {
-    /// The database that was lost last: its files must be released before they are opened again.
-    pub lost: Option<Arc<Store>>,
-    /// Credentials that the database has in the form of older builds and not yet in a revision;
-    /// `None` once they are all brought over.
-    pub old_tokens: Option<Vec<Credential>>,
-}
-
-/// A revision before it has a number.
-#[derive(Debug)]
-pub(super) struct Proposal {
-    pub actor: Actor,
-    pub origin: ChangeSource,
-    pub reason: Option<String>,
-    pub effective_at_ms: Option<i64>,
-    pub key: Option<(String, ContentHash)>,
-    pub changes: Vec<Change>,
-    pub content: ContentCache,
-}
-
-/// Why a proposal did not become a revision.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum CommitError {
-    #[error("the database is out of reach: {0}")]
-    Down(String),
-    #[error("the disk is full")]
-    NoSpace,
-    #[error("the database did not say in time")]
-    Unknown,
-    /// Decide again: what the other program wrote is live.
-    #[error("another program wrote to the database at the same moment")]
-    Conflict,
-}
 
 impl Inner {
     /// Commits a proposal, publishes it and returns its revision number.
@@ -206,11 +161,5 @@ impl Inner {
         // Callers that wait for a commit learn that there is none yet.
         self.fast_path.dismiss_waiters();
         self.set_database(Database::Down { why: why.to_owned(), since_ms: self.clock.wall_ms() });
-    }
-}
-
-impl From<StoreError> for CommitError {
-    fn from(error: StoreError) -> CommitError {
-        CommitError::Down(error.chain())
     }
 }

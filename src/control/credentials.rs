@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
-use super::commit::{Committer, Proposal, READ_TIMEOUT};
+use super::committer::{Committer, Proposal, READ_TIMEOUT};
 use super::{CommandOutcome, CommandRejected, Coordinator, Inner, Problem, ProblemKind};
 use crate::auth::{Credentials, random_name};
 use crate::clock;

@@ -4,36 +4,8 @@
 
 use std::sync::Arc;
 
+use super::admin_token_state::EndedAdminTokens;
 use super::{ControlEvent, Inner};
-use crate::ledger::ContentHash;
-
-/// How many ended tokens are remembered; the oldest are forgotten first.
-const REMEMBERED: usize = 1000;
-
-/// The fingerprints of the tokens that were revoked or deleted, the oldest first.
-#[derive(Debug, Default)]
-pub(super) struct EndedAdminTokens {
-    fingerprints: Vec<ContentHash>,
-    /// Whether a fingerprint is not yet in the file.
-    is_unsaved: bool,
-}
-
-impl EndedAdminTokens {
-    /// Whether this token has ended.
-    pub(super) fn holds(&self, token: &str) -> bool {
-        self.fingerprints.contains(&ContentHash::of(token.as_bytes()))
-    }
-
-    /// Adds a token that ended now, if there was one.
-    pub(super) fn add(&mut self, ended: Option<ContentHash>) {
-        let Some(fingerprint) = ended else { return };
-        self.fingerprints.retain(|known| *known != fingerprint);
-        self.fingerprints.push(fingerprint);
-        let over = self.fingerprints.len().saturating_sub(REMEMBERED);
-        self.fingerprints.drain(..over);
-        self.is_unsaved = true;
-    }
-}
 
 impl Inner {
     /// Reads which tokens have ended, at a start.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::as_of::AsOf;
-use super::commit::{CommitError, MAX_TRIES, Proposal, READ_TIMEOUT};
+use super::committer::{CommitError, MAX_TRIES, Proposal, READ_TIMEOUT};
 use super::idempotency::{KeyState, look_up};
 use super::{CommandOutcome, CommandRejected, CommandRequest, Coordinator, Inner};
 use crate::auth::random_name;

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::commit::Proposal;
+use super::committer::Proposal;
 use super::{Inner, Problem, ProblemKind};
 use crate::auth::random_name;
 use crate::flag::FlagKey;

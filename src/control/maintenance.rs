@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use super::commit::{Committer, READ_TIMEOUT};
+use super::committer::{Committer, READ_TIMEOUT};
 use super::recovery::{DatabaseFound, Decision, Foreign, decide, look_at_database, why_held};
 use super::{Database, Inner, Problem, ProblemKind};
 use crate::data_dir::Beside;

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::lock_order::{Lock, Locked, Rank};
-use super::{ControlEvent, Inner};
 use crate::auth::Credentials;
 use crate::flag::FlagKey;
 use crate::ledger::EffectiveState;
@@ -31,9 +30,9 @@ pub(super) struct Publisher {
 pub(super) struct State<'a>(Locked<'a, Arc<EffectiveState>>);
 
 /// What a publication changed.
-struct Published {
-    credentials: Option<Arc<Credentials>>,
-    live: Option<(Position, Vec<FlagKey>)>,
+pub(super) struct Published {
+    pub credentials: Option<Arc<Credentials>>,
+    pub live: Option<(Position, Vec<FlagKey>)>,
 }
 
 impl Deref for State<'_> {
@@ -69,7 +68,8 @@ impl Publisher {
         self.state.lock().clone()
     }
 
-    fn publish(&self, state: &EffectiveState, now: Moment) -> Published {
+    /// Publishes a state.
+    pub fn publish(&self, state: &EffectiveState, now: Moment) -> Published {
         let credentials = self.credentials.borrow().next(state, now).map(Arc::new);
         if let Some(credentials) = &credentials {
             self.credentials.send_replace(credentials.clone());
@@ -85,23 +85,5 @@ impl Publisher {
         let position = snapshot.position();
         let is_newer = self.live.publish(snapshot);
         Published { credentials, live: is_newer.then_some((position, changed)) }
-    }
-}
-
-impl Inner {
-    pub(super) fn state(&self) -> State<'_> {
-        self.publisher.state()
-    }
-
-    /// Publishes the present state.
-    pub(super) fn refresh(&self, state: &EffectiveState) {
-        let Published { credentials, live } = self.publisher.publish(state, self.clock.now());
-        if let Some(credentials) = credentials {
-            self.look_at_ends(&credentials);
-        }
-        if let Some((position, changed)) = live {
-            self.learn_ends(state, &changed);
-            (self.observer)(&ControlEvent::Live { position, changed });
-        }
     }
 }

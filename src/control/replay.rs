@@ -4,7 +4,7 @@ use tokio::time::timeout;
 
 use super::Inner;
 use super::catch_up::CaughtUp;
-use super::commit::{CommitError, Committer, MAX_TRIES, Proposal, READ_TIMEOUT};
+use super::committer::{CommitError, Committer, MAX_TRIES, Proposal, READ_TIMEOUT};
 use crate::ledger::{ChangeSource, ContentCache, ContentHash, PendingEntry, Superseded};
 use crate::store::{KnownKey, Store};
 

@@ -8,11 +8,12 @@ use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::admin_token::AdminToken;
+use super::admin_token_state::AdminToken;
 use super::adopt::catalog_of_last_good;
-use super::commit::Committer;
+use super::committer::Committer;
+use super::disk_check::DiskCheck;
 use super::fast_path::FastPath;
-use super::idempotency::KeyTurns;
+use super::key_turns::KeyTurns;
 use super::lock_order::{AsyncLock, Lock, Rank};
 use super::problems::ProblemKind;
 use super::publisher::Publisher;
@@ -20,7 +21,6 @@ use super::recovery::{
     Base, Copies, CopyState, DatabaseFound, Decision, FilesFound, Foreign, LocalState, decide,
     look_at_database, why_held,
 };
-use super::saving::Saving;
 use super::server_auth;
 use super::session_revocations::SessionRevocations;
 use super::startup_error::StartupError;
@@ -110,7 +110,8 @@ impl Coordinator {
             admin_token: AsyncLock::new(Rank::AdminToken, AdminToken::default()),
             ends: Lock::default(),
             problems: Arc::default(),
-            saving: Saving::default(),
+            refused: Lock::default(),
+            disk: DiskCheck::default(),
             revocations,
             wake: Notify::new(),
             changed: Notify::new(),
@@ -128,7 +129,7 @@ impl Coordinator {
         let leaps = inner.watch_clock();
         tokio::spawn(super::maintenance::maintain_store(Arc::downgrade(&inner), leaps));
         tokio::spawn(super::maintenance::save_last_good_loop(Arc::downgrade(&inner)));
-        tokio::spawn(super::saving::watch_disk(Arc::downgrade(&inner)));
+        tokio::spawn(super::disk::watch_disk(Arc::downgrade(&inner)));
         tokio::spawn(super::session_revoker::write_loop(Arc::downgrade(&inner)));
         tokio::spawn(super::admin_token::watch(Arc::downgrade(&inner)));
         Ok(Coordinator(inner))

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 
-use super::commit::CommitError;
+use super::committer::CommitError;
 use super::lock_order::Lock;
-use super::{ControlEvent, Inner, Problem, ProblemKind, Staleness};
+use super::staleness::Staleness;
 use crate::ledger::Head;
 use crate::store::Store;
 
@@ -111,7 +111,7 @@ impl StoreHandle {
     }
 
     /// Notes a state and returns the one before. Of one outage the first moment is kept.
-    fn set(&self, new: Database) -> Database {
+    pub fn set(&self, new: Database) -> Database {
         let mut status = self.status.lock();
         let since = match &status.database {
             Database::Down { since_ms, .. } | Database::Held { since_ms, .. } => *since_ms,
@@ -127,34 +127,5 @@ impl StoreHandle {
             (_, new) => new,
         };
         std::mem::replace(&mut status.database, new)
-    }
-}
-
-impl Inner {
-    /// Notes whether the database can be used, and reports a problem where it cannot.
-    pub(super) fn set_database(&self, new: Database) {
-        let old = self.store.set(new.clone());
-        self.store.staleness.note(new == Database::Up);
-        let problem = |message: String, hint: &str| Problem {
-            kind: ProblemKind::Database,
-            subject: None,
-            message,
-            hint: hint.to_owned(),
-        };
-        let problems = match &new {
-            Database::Up => Vec::new(),
-            Database::Down { why, .. } => vec![problem(
-                format!("the database is out of reach: {why}"),
-                "answers go on, stopping and lowering work; it is tried again every 2 s",
-            )],
-            Database::Held { why, .. } => vec![problem(
-                why.clone(),
-                "bring the right database back, or start once with --accept-database; until then only stopping and lowering work",
-            )],
-        };
-        self.trouble(ProblemKind::Database, problems);
-        if new == Database::Up && old != Database::Up {
-            (self.observer)(&ControlEvent::Back { pending: self.state().pending().len() });
-        }
     }
 }

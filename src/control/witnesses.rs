@@ -4,8 +4,8 @@
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use super::lock_order::{Lock, Rank};
-use super::recovery::{Copies, CopyState, Foreign, JournalWitness};
-use super::{Inner, Problem};
+use super::problems::Problem;
+use super::recovery::Copies;
 use crate::data_dir::LastGoodFile;
 use crate::ledger::{KnownHead, Unknown};
 
@@ -40,36 +40,6 @@ impl Witnesses {
             is_unsound: AtomicBool::new(false),
             kept_beside,
             found_at_start: Lock::default(),
-        }
-    }
-}
-
-impl Inner {
-    /// Files of another history than the database and the journal are not witnesses, and are not
-    /// kept as the state before the last one.
-    pub(super) fn distrust_foreign(&self, foreign: Foreign, copies: &Copies) {
-        *self.witnesses.known.lock() = copies.known().cloned();
-        *self.witnesses.copies.lock() = Some(copies.clone());
-        if foreign.last_good {
-            self.store.forget_saved_head();
-            // Where it cannot be moved aside, it stays where it is until another takes its place.
-            let _ = self.witnesses.last_good.lock().set_aside();
-        }
-    }
-
-    /// The witnesses of the newest state beside the database: the copies at the start, and memory
-    /// once a database was adopted.
-    pub(super) fn copies(&self) -> Copies {
-        if let Some(copies) = self.witnesses.copies.lock().clone() {
-            return copies;
-        }
-        let head = self.state().catalog.head;
-        let memory = self.store.status().epoch.map(|epoch| KnownHead { epoch, head });
-        Copies {
-            last_good: memory.map_or(CopyState::Absent, CopyState::Good),
-            earlier: CopyState::Absent,
-            journal: JournalWitness::default(),
-            is_anything_ours: true,
         }
     }
 }

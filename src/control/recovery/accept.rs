@@ -6,10 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::super::Inner;
-use super::super::commit::Committer;
+use super::super::committer::Committer;
 use super::super::startup_error::StartupError;
 use super::carried::{self, Carried};
-use super::decide::Copies;
+use super::found::Copies;
 use super::look::DatabaseFound;
 use crate::auth::random_name;
 use crate::clock;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::decide::{Decision, decide};
+use super::decide::decide;
+use super::found::Decision;
 use super::look::{FilesFound, look_at_database, why_held};
 use crate::data_dir::DataDir;
 

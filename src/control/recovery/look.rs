@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::decide::{
+use super::found::{
     Base, Copies, CopiesInHistory, CopyState, Database, Decision, Foreign, Journal,
 };
 use crate::data_dir::{DataDir, FoundJournal, FoundLastGood, LastGood, LastGoodFile};

@@ -2,7 +2,7 @@
 //! long as the process lives, or until the file that was moved aside is gone.
 
 use super::super::{Problem, ProblemKind};
-use super::decide::Copies;
+use super::found::Copies;
 use super::look::FilesFound;
 use crate::data_dir::{DataDir, FoundJournal, FoundLastGood};
 

@@ -27,7 +27,7 @@ pub fn problems(refusals: &[ApiError]) -> Vec<ResponseSpec> {
         } else {
             MessageSchema::of::<Problem>()
         };
-        let members = only("status", status.into_iter()).property("code", one_of(distinct(codes)));
+        let members = only("status", status).property("code", one_of(distinct(codes)));
         problem.with_members(members)
     })
 }

@@ -8,7 +8,8 @@ use sqlx::sqlite::SqliteRow;
 use super::super::chain::{hashed, number, stated, text};
 use super::super::reader::Reader;
 use super::super::{ExpectedHistory, StoreError, rows};
-use super::{Faults, HistoryHead};
+use super::faults::Faults;
+use super::history_head::HistoryHead;
 use crate::ledger::{ContentHash, Head};
 
 const REVISIONS_A_PAGE: i64 = 200;

@@ -9,7 +9,8 @@ use sqlx::Row;
 use super::super::chain::{number, text};
 use super::super::reader::Reader;
 use super::super::{StoreError, blobs, schema};
-use super::{Faults, HistoryHead};
+use super::faults::Faults;
+use super::history_head::HistoryHead;
 use crate::ledger::{ContentHash, blobs_named_in};
 
 /// The most blobs that one pass compares with the whole history: more blobs take more memory, and

@@ -16,14 +16,14 @@
 
 mod chain;
 mod content;
+mod faults;
+mod history_head;
 mod state;
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Connection, Row};
-
-use super::chain::{number, text};
 use super::reader::Reader;
-use super::{ExpectedHistory, MAX_FAULTS, StoreError, VerifyReport, schema};
+use super::{ExpectedHistory, StoreError, VerifyReport, schema};
+use faults::Faults;
+use history_head::HistoryHead;
 
 pub async fn verify(
     reader: &Reader,
@@ -38,66 +38,4 @@ pub async fn verify(
     state::check(reader, &end, &mut faults).await?;
     content::check(reader, &end, &mut faults).await?;
     Ok(VerifyReport { revisions, faults: faults.found })
-}
-
-/// The end of the history when a verification began.
-struct HistoryHead {
-    /// Its newest revision.
-    revision: i64,
-    /// The rows of `head` at that moment.
-    heads: Vec<SqliteRow>,
-}
-
-impl HistoryHead {
-    /// Anything beyond the newest revision belongs to none, and is reported.
-    async fn now(reader: &Reader, faults: &mut Faults) -> Result<HistoryHead, StoreError> {
-        const BEYOND: &str = "SELECT revision, subject FROM changes WHERE revision > $1 ORDER BY revision, place LIMIT $2";
-        let read = StoreError::doing("read the history");
-        let mut reader = reader.lock().await;
-        let mut reading = reader.begin().await.map_err(&read)?;
-        let heads =
-            sqlx::query("SELECT * FROM head").fetch_all(&mut *reading).await.map_err(&read)?;
-        let newest = sqlx::query("SELECT coalesce(max(revision), 0) FROM revisions")
-            .fetch_one(&mut *reading)
-            .await;
-        let revision: i64 = newest.map_err(&read)?.get(0);
-        let beyond = sqlx::query(BEYOND)
-            .bind(revision)
-            .bind(MAX_FAULTS as i64)
-            .fetch_all(&mut *reading)
-            .await;
-        for row in &beyond.map_err(&read)? {
-            faults.add_stray_change(
-                number(row, "revision").unwrap_or_default(),
-                &text(row, "subject").unwrap_or_default(),
-            );
-        }
-        Ok(HistoryHead { revision, heads })
-    }
-}
-
-/// The faults found; at most [`MAX_FAULTS`](super::MAX_FAULTS).
-#[derive(Debug, Default)]
-struct Faults {
-    found: Vec<String>,
-}
-
-impl Faults {
-    fn add(&mut self, fault: String) {
-        // Names come from rows that may have been altered, and end up on terminals.
-        let fault = fault.replace(char::is_control, " ");
-        if !self.are_enough() && !self.found.contains(&fault) {
-            self.found.push(fault);
-        }
-    }
-
-    fn add_stray_change(&mut self, revision: i64, name: &str) {
-        self.add(format!(
-            "a change of {name} was added: there is no revision {revision} that it belongs to"
-        ));
-    }
-
-    fn are_enough(&self) -> bool {
-        self.found.len() >= MAX_FAULTS
-    }
 }

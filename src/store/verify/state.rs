@@ -7,7 +7,8 @@ use sqlx::sqlite::SqliteRow;
 use super::super::chain::{number, text};
 use super::super::reader::Reader;
 use super::super::{MAX_FAULTS, StoreError, subjects};
-use super::{Faults, HistoryHead};
+use super::faults::Faults;
+use super::history_head::HistoryHead;
 
 /// The most rows that are compared at once.
 const ROWS_A_PAGE: i64 = 5000;

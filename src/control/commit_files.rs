@@ -1,0 +1,169 @@
+//! Commits what files change: what only narrows is live at once, and the rest is committed first.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+
+use super::committer::{CommitError, Committer, MAX_TRIES, Proposal};
+use super::{Inner, ProblemKind};
+use crate::auth::random_name;
+use crate::ledger::{
+    Change, ChangeSource, ContentCache, PendingChange, PendingEntry, Reconciliation, Subject,
+    Unknown, reconcile, reconcile_for_revision, still_narrowing,
+};
+
+const ACTOR: &str = "file";
+/// The longest wait of a reading for the changes before it.
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
+
+impl Inner {
+    /// Publishes changes that only narrow. Returns those that no longer narrow, because the flag
+    /// changed meanwhile.
+    pub(super) async fn narrow_by_file(
+        self: &Arc<Self>,
+        narrowed: Vec<PendingChange>,
+    ) -> (Option<JoinHandle<()>>, Vec<Subject>) {
+        if narrowed.is_empty() {
+            return (None, Vec::new());
+        }
+        let began = Instant::now();
+        let turn = self.fast_path.turn().await;
+        let (narrowed, wider) = still_narrowing(&self.state(), narrowed);
+        if narrowed.is_empty() {
+            return (None, wider);
+        }
+        let flags: Vec<_> = narrowed.iter().map(|narrowed| narrowed.flag.clone()).collect();
+        let at_ms = self.clock.wall_ms();
+        let id = random_name().unwrap_or_else(|| format!("{ACTOR}-{at_ms}"));
+        let (actor, origin) = (ACTOR.into(), ChangeSource::File);
+        let revoked = Vec::new();
+        let pending = PendingEntry {
+            id,
+            at_ms,
+            actor,
+            origin,
+            reason: None,
+            request: None,
+            narrowed,
+            revoked,
+            superseded: Vec::new(),
+            unknown: Unknown::default(),
+        };
+        let pushed = self.apply_pending(&turn, pending).await;
+        drop(turn);
+        let inner = self.clone();
+        let saved = tokio::spawn(async move {
+            inner.await_commit(began, pushed, Vec::new()).await;
+            flags.iter().for_each(|flag| inner.report_drift(flag.as_str()));
+            // A form that was being committed meanwhile may have replaced the one that this change
+            // narrows.
+            let is_saved = !inner.state().pending().flags().any(|flag| flags.contains(flag));
+            if is_saved && inner.store.is_open() {
+                inner.commit_files(flags.into_iter().map(Subject::Flag).collect()).await;
+            }
+        });
+        (Some(saved), wider)
+    }
+
+    /// Commits what the files say of these subjects, as far as it still differs from what is
+    /// recorded; of all subjects where some wait from before. Returns how many were compared.
+    pub(super) async fn commit_files(self: &Arc<Self>, mut subjects: BTreeSet<Subject>) -> usize {
+        let mut compared = 0;
+        if self.files_wait() {
+            let all = self.compare(reconcile).await;
+            compared += all.compared;
+            subjects.extend(all.subjects());
+        }
+        if subjects.is_empty() {
+            self.trouble(ProblemKind::FilesWait, Vec::new());
+            return compared;
+        }
+        let Ok(mut committer) = timeout(QUEUE_TIMEOUT, self.committer.lock()).await else {
+            self.wait_for_the_database(&subjects, &CommitError::Unknown);
+            return compared;
+        };
+        let subjects = Arc::new(subjects);
+        let mut tries = 0;
+        loop {
+            let (replayed, reconciliation) =
+                self.reconcile_settled(&mut committer, &subjects).await;
+            compared += reconciliation.compared;
+            let Reconciliation { changes, content, .. } = reconciliation;
+            if changes.is_empty() {
+                self.trouble(ProblemKind::FilesWait, Vec::new());
+                return compared;
+            }
+            let subjects: BTreeSet<Subject> =
+                changes.iter().map(|change| change.subject.clone()).collect();
+            let committed = match replayed {
+                Ok(()) => self.commit(&mut committer, by_file(&changes, &content), None).await,
+                Err(not) => Err(not),
+            };
+            match committed {
+                Ok(_) => {
+                    self.trouble(ProblemKind::FilesWait, Vec::new());
+                    subjects.iter().for_each(|subject| self.report_drift(subject.key()));
+                }
+                // Another program was faster: the remaining changes are computed anew.
+                Err(CommitError::Conflict) if tries < MAX_TRIES => {
+                    tries += 1;
+                    continue;
+                }
+                // No revision exists yet: the files are the only source.
+                Err(not) if self.state().catalog.head.revision == 0 => {
+                    self.serve_unrecorded(&changes, &content);
+                    // Later readings find nothing new in these files. They are recorded when the
+                    // database was opened again.
+                    if self.store.is_open() {
+                        self.lose(&mut committer, &not.to_string());
+                    }
+                }
+                Err(not) => self.wait_for_the_database(&subjects, &not),
+            }
+            return compared;
+        }
+    }
+
+    /// Commits what is pending, and then compares the files of these subjects with the state. A
+    /// revision states what the one before it left, and nothing that is only pending.
+    pub(super) async fn reconcile_settled(
+        self: &Arc<Self>,
+        committer: &mut Committer,
+        subjects: &Arc<BTreeSet<Subject>>,
+    ) -> (Result<(), CommitError>, Reconciliation) {
+        loop {
+            let (replayed, of_these) = (self.replay(committer).await, subjects.clone());
+            let is_settled = replayed.is_ok();
+            let again = self.compare(move |state, definitions| {
+                (!is_settled || state.pending().is_empty())
+                    .then(|| reconcile_for_revision(state, definitions, &*of_these))
+            });
+            if let Some(reconciliation) = again.await {
+                return (replayed, reconciliation);
+            }
+        }
+    }
+
+    pub(super) fn serve_unrecorded(&self, changes: &[Change], content: &ContentCache) {
+        let mut state = self.state();
+        let mut catalog = state.catalog.clone();
+        catalog.apply(catalog.head, changes, content);
+        state.serve_unrecorded(catalog);
+        self.refresh(&state);
+    }
+}
+
+fn by_file(changes: &[Change], content: &ContentCache) -> Proposal {
+    Proposal {
+        actor: ACTOR.into(),
+        origin: ChangeSource::File,
+        reason: None,
+        effective_at_ms: None,
+        key: None,
+        changes: changes.to_vec(),
+        content: content.clone(),
+    }
+}
