@@ -15,8 +15,8 @@ use super::reader::{Pages, Reader, unless_silent};
 use super::rows::Subjects;
 use super::writer::Writer;
 use super::{
-    Commit, ExpectedHistory, HistoryQuery, KnownKey, Loaded, MAX_PAGE, Staging, StoreError,
-    StoredRevision, StoredWithBlobs, VerifyReport,
+    Commit, ExpectedHistory, HistoryQuery, KnownKey, Loaded, MAX_PAGE, StoreError, StoredRevision,
+    StoredWithBlobs, VerifyReport,
 };
 use super::{blobs, chain, following, history, rows, schema, subjects, verify};
 use crate::ledger::{
@@ -40,7 +40,7 @@ pub struct Sqlite {
     pub(super) reader: Reader,
     /// Locked while blobs are staged: blobs that an earlier staging left, and no revision names,
     /// are removed.
-    staging: Mutex<()>,
+    pub(super) staging: Mutex<()>,
 }
 
 impl Sqlite {
@@ -173,10 +173,6 @@ impl Sqlite {
         let ids: Vec<ContentHash> = subjects.iter().flat_map(|row| row.record.blobs()).collect();
         let blobs = blobs::read(&self.reader, &ids, cached).await?;
         Ok(Loaded { epoch, head, subjects, removed, blobs, old_tokens, poison, newest_stray })
-    }
-
-    pub async fn stage_blobs(&self, blobs: &Blobs) -> Staging<'_> {
-        Staging::new(self, self.staging.lock().await, blobs)
     }
 
     pub async fn commit(&self, commit: Commit<'_>) -> Result<(), StoreError> {

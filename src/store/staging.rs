@@ -50,8 +50,14 @@ enum Leftovers {
     None,
 }
 
+impl Sqlite {
+    pub async fn stage_blobs(&self, blobs: &Blobs) -> Staging<'_> {
+        Staging::new(self, self.staging.lock().await, blobs)
+    }
+}
+
 impl<'a> Staging<'a> {
-    pub(super) fn new(sqlite: &'a Sqlite, alone: MutexGuard<'a, ()>, blobs: &Blobs) -> Staging<'a> {
+    fn new(sqlite: &'a Sqlite, alone: MutexGuard<'a, ()>, blobs: &Blobs) -> Staging<'a> {
         let total_bytes = batch::bytes_of(blobs) as u64;
         // Blobs that a commit writes by itself are not staged.
         let is_small = total_bytes as usize <= COMMIT_BLOB_BYTES;

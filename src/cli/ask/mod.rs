@@ -11,6 +11,7 @@
 mod advice;
 mod client;
 mod follow;
+mod reconnect;
 mod stream;
 
 use std::path::PathBuf;

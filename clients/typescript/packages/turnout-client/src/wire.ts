@@ -555,6 +555,7 @@ export interface components {
             type: components["schemas"]["MessageKind"];
             /** @description Why the stream ends or is begun anew. */
             reason?: string;
+            /** @description Each as it was sent. */
             events?: components["schemas"]["Event"][];
             /** @description Where the stream goes on behind this message. */
             cursor?: components["schemas"]["Cursor"];
