@@ -23,7 +23,7 @@ end() {
 trap end EXIT
 trap 'exit 1' INT TERM
 cp -r flags "$home/flags"
-export TURNOUT_DATA="$home/data"
+export TURNOUT_DATA="$home/data" TZ=UTC
 
 step() { printf '\n== %s\n' "$*"; }
 good() { passed=$((passed + 1)); printf 'ok    %s\n' "$1"; }
@@ -37,7 +37,7 @@ same() { if [ "$2" = "$3" ]; then good "$1"; else bad "$@"; fi; } # what, wanted
 timeless() { # times are other ones on every walk; so is how far a loss was looked into, and which state was kept last
   sed -E 's/([A-Z][a-z]{2} [0-9]{2} [A-Z][a-z]{2} )?[0-9]{2}:[0-9]{2}/HH:MM/g; s/ +$//
     s/out of reach \([^)]*\)/out of reach (WHY)/; s/compared with revision [0-9]+ /compared with revision N /
-    s/(50|90|99)% [0-9.]+ m?s/\1% TIME/g; s/   pollers: [0-9]+ of [0-9]+ asked since//; s/.*\x1b\[2K\x1b\[\?7l\x1b\[\?7h//'
+    s/(50|90|99)% within [0-9.]+ m?s/\1% within TIME/g; s/   [0-9]+ of [0-9]+ polling users? asked since(; the others hear it when they ask next)?//; s/\x1b\[[0-9;]*m//g; s/.*\x1b\[2K\x1b\[\?7l\x1b\[\?7h//'
 }
 typed() { # what is typed, the exit code, and on stdin what is printed, on either stream
   local line="$1" exit="$2" wanted came
@@ -259,7 +259,7 @@ turnout: \`build-events\` changed at revision 17, after the one you looked at; l
 step "an altered history"
 kept
 typed "history --verify" 0 <<'OUT'
-sound: 17 revisions read, each is what its hash says; compared with revision N as this server saw it
+unaltered: 17 revisions read, each is what its hash says; compared with revision N as this server saw it
 OUT
 alter() { python3 -c '
 import sqlite3, sys
@@ -273,11 +273,11 @@ NOT SOUND: 17 revisions read; compared with revision N as this server saw it
 OUT
 alter "still fine"
 typed "history --limit 3" 0 <<'OUT'
-REV  WHEN   WHO          CHANGE
-17   HH:MM  local-admin  set build-events realtime-v2 70% -> 30%
-16   HH:MM  local-admin  set build-events realtime-v2 90% -> 70%
-15   HH:MM  local-admin  set build-events realtime-v2 80% -> 90%
-                           more
+REV  WHEN (UTC)  WHO          CHANGE
+17   HH:MM       local-admin  set build-events realtime-v2 70% -> 30%
+16   HH:MM       local-admin  set build-events realtime-v2 90% -> 70%
+15   HH:MM       local-admin  set build-events realtime-v2 80% -> 90%
+                                more
 older ones: turnout history --before 15
 OUT
 
@@ -299,7 +299,7 @@ mv "$home/away"/turnout.db* "$TURNOUT_DATA/"
 await "it comes back by itself" '^revision 18 is live and saved' status_quietly
 kept
 typed "history --verify" 0 <<'OUT'
-sound: 18 revisions read, each is what its hash says; compared with revision N as this server saw it
+unaltered: 18 revisions read, each is what its hash says; compared with revision N as this server saw it
 OUT
 typed "status" 0 <<'OUT'
 revision 18 is live and saved
@@ -313,15 +313,15 @@ follower=$!
 await "a client follows" 'polling +rule stop' cat "$home/told"
 typed "resume build-events --at 50% --reason fixed -w 2>/dev/null" 0 <<'OUT'
 revision 19   build-events   STOPPED -> realtime-v2 50%   held by local-admin
-clients 50% TIME · 90% TIME · 99% TIME   done
+1 of 1 client holds it (99% within TIME)   done
 OUT
 await "it is told" 'poll on; enter realtime within 5000 ms by chance' cat "$home/told"
 drawn="$(terminal "" set build-events 5% -w)"
 same "on a terminal one line is drawn again" "revision 20   build-events   realtime-v2 50% -> 5%   held by local-admin
 undo: turnout rollback build-events
-clients 50% TIME · 90% TIME · 99% TIME   done
+1 of 1 client holds it (99% within TIME)   done
 [exit 0]" "$(timeless <<<"$drawn")"
-same "with a bar" 1 "$(grep -cE $'[█░]{20} .* 1 (confirmed|missing)' <<<"$drawn")"
+same "with a bar" 1 "$(grep -cE $'[█░]{20} .* 1 (of 1 hold it|missing)' <<<"$drawn")"
 await "it is told again" 'leave realtime at once; first poll within 5000 ms' cat "$home/told"
 kill -INT "$follower"
 wait "$follower"
@@ -355,7 +355,7 @@ undo: turnout stop build-events
 OUT
   kept
   typed "history --verify" 0 <<'OUT'
-sound: 3 revisions read, each is what its hash says; compared with revision N as this server saw it
+unaltered: 3 revisions read, each is what its hash says; compared with revision N as this server saw it
 OUT
   stop_server
 else

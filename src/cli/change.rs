@@ -15,6 +15,7 @@ use turnout_api::admin::history::ActionName;
 use turnout_api::problem::Code;
 
 use super::answer::Answer;
+use super::colours::print_screen;
 use super::converge::WatchArgs;
 use super::http_client::CliError;
 use super::remote::{ChangeMode, ServerArgs};
@@ -164,7 +165,7 @@ fn give_reason(body: &mut impl Command, reason: Option<String>) {
 }
 
 fn print_in_words(outcome: &Outcome) {
-    print(&live(outcome));
+    print_screen(&live(outcome));
     outcome.notes.iter().for_each(|note| print_note(note));
     if outcome.outcome == CommandOutcome::Pending {
         let survives = if outcome.survives_restart {

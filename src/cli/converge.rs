@@ -10,6 +10,7 @@ use clap::Args;
 use tokio::time::Instant;
 
 use super::answer::Answer;
+use super::colours::print_screen;
 use super::convergence::Progress;
 use super::http_client::CliError;
 use super::output::{self, draw};
@@ -68,6 +69,7 @@ impl WatchArgs {
         let (started, started_ms) = (Instant::now(), clock::wall_ms());
         let limit = Duration::from_millis(self.limit.unsigned_abs());
         let mut position = None;
+        let mut interrupt = line.interrupts()?;
         loop {
             let over = started.elapsed() >= limit;
             match line.get(&path) {
@@ -102,7 +104,15 @@ impl WatchArgs {
             if output::has_reader_left() {
                 return Ok(Exit::Yes);
             }
-            line.pause(PAUSE.min(limit.saturating_sub(started.elapsed())));
+            let pause = PAUSE.min(limit.saturating_sub(started.elapsed()));
+            if !line.pause_unless(pause, &mut interrupt) {
+                let again = flag.map(|flag| format!(" {flag}")).unwrap_or_default();
+                screen.clear();
+                print_note(&format!(
+                    "stopped looking; what is live stays live. turnout status{again} -w goes on looking"
+                ));
+                return Ok(Exit::No);
+            }
         }
     }
 }
@@ -171,7 +181,7 @@ impl Screen {
     fn end(&mut self, line: &str) {
         self.clear();
         if self.kind != Kind::Json {
-            print(&format!("{line}\n"));
+            print_screen(&format!("{line}\n"));
         }
     }
 

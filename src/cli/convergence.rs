@@ -12,15 +12,14 @@ use crate::telemetry::ago;
 /// How far the newest change of a flag has landed, or of all flags.
 pub struct Progress(pub Convergence);
 
-/// `98.2% of 1000, 8 told, 10 missing`; `-` where no client has a stream.
+/// `98.2% of 992, 8 cannot confirm, 10 missing`; `-` where no client has a stream.
 pub fn cell(counts: Option<&StreamCounts>) -> String {
     let Some(counts) = counts.filter(|counts| counts.open > 0) else { return "-".to_owned() };
-    let rest = [(counts.told, "told"), (counts.missing, "missing")];
-    let rest = rest
-        .iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| format!(", {count} {what}"));
-    format!("{} of {}{}", share(counts), counts.open, rest.collect::<String>())
+    let share = match able(counts) {
+        0 => String::new(),
+        able => format!("{} of {able}", share(counts)),
+    };
+    joined(", ", [share, cannot_confirm(counts), missing(counts)])
 }
 
 /// `1000 streams: 812 confirmed, 170 not needed, 8 told, 10 missing`.
@@ -41,10 +40,42 @@ fn four(counts: &StreamCounts) -> String {
     format!("{confirmed} confirmed, {not_needed} not needed, {told} told, {missing} missing{ended}")
 }
 
-/// How much of `whole` is held, limited to `whole` whatever a server counted.
+/// The clients that can confirm.
+fn able(counts: &StreamCounts) -> usize {
+    counts.open.saturating_sub(counts.told)
+}
+
+/// The clients that hold what is live, whatever a server counted.
+fn holding(counts: &StreamCounts) -> usize {
+    counts.confirmed.saturating_add(counts.not_needed).min(able(counts))
+}
+
+fn cannot_confirm(counts: &StreamCounts) -> String {
+    match counts.told {
+        0 => String::new(),
+        told => format!("{told} cannot confirm"),
+    }
+}
+
+fn missing(counts: &StreamCounts) -> String {
+    match counts.missing {
+        0 => String::new(),
+        missing => format!("{missing} missing"),
+    }
+}
+
+/// `30 of 33 hold it, 3 missing`.
+fn hold_it(counts: &StreamCounts) -> String {
+    let hold = match able(counts) {
+        0 => String::new(),
+        able => format!("{} of {able} hold it", holding(counts)),
+    };
+    joined(", ", [hold, cannot_confirm(counts), missing(counts)])
+}
+
+/// How much of `whole` is held, rounded down.
 fn held_of(counts: &StreamCounts, whole: u128) -> u128 {
-    let held = counts.confirmed.saturating_add(counts.not_needed).min(counts.open);
-    held as u128 * whole / counts.open.max(1) as u128
+    holding(counts) as u128 * whole / able(counts).max(1) as u128
 }
 
 fn share(counts: &StreamCounts) -> String {
@@ -75,38 +106,37 @@ impl Progress {
 
     /// Progress, for a terminal: what may be cut off stands last.
     pub fn drawn(&self) -> String {
-        format!("{} {:>5}  {}", bar(&self.0.streams), share(&self.0.streams), self.on_the_way())
+        format!("{}  {}", bar(&self.0.streams), self.line())
     }
 
     /// Progress, for a log.
     pub fn line(&self) -> String {
-        format!("{} of {}: {}", share(&self.0.streams), self.0.streams.open, self.on_the_way())
+        joined("   ", [hold_it(&self.0.streams), self.query()])
     }
 
-    fn on_the_way(&self) -> String {
-        joined("  ", [four(&self.0.streams), self.times(), self.query()])
-    }
-
-    /// `clients 50% 0.3 s · 90% 1.1 s · 99% 2.4 s   done`. A change that went live before
+    /// `33 of 33 clients hold it (99% within 0.4 s)   done`. A change that went live before
     /// `started_ms` was made by another caller, so the line says since when it is live.
     pub fn done(&self, started_ms: i64) -> String {
         let Convergence { streams, pollers, live_at_ms, .. } = &self.0;
-        let StreamCounts { open, told, .. } = *streams;
-        let clients = match (open, self.times()) {
-            (0, _) => "clients: no stream is open".to_owned(),
-            (open, times) if times.is_empty() && told < open => {
-                format!("clients {} of {open}", share(streams))
+        let clients = match (streams.open, able(streams)) {
+            (0, _) => "no client has a stream".to_owned(),
+            (_, 0) => String::new(),
+            (_, 1) => format!("{} of 1 client holds it{}", holding(streams), self.within()),
+            (_, able) => {
+                format!("{} of {able} clients hold it{}", holding(streams), self.within())
             }
-            (_, times) => format!("clients {times}").trim_end().to_owned(),
         };
         let ended = match streams.ended {
             0 => String::new(),
             ended => format!("{ended} ended"),
         };
-        let told =
-            if told > 0 { format!("{told} told, cannot acknowledge") } else { String::new() };
-        let waits = if open == 0 && pollers.asked_since < pollers.seen {
-            "; each hears it when it asks next"
+        let told = match streams.told {
+            0 => String::new(),
+            1 => "1 client was sent it and cannot confirm".to_owned(),
+            told => format!("{told} clients were sent it and cannot confirm"),
+        };
+        let waits = if pollers.asked_since < pollers.seen {
+            "; the others hear it when they ask next"
         } else {
             ""
         };
@@ -136,22 +166,20 @@ impl Progress {
         )
     }
 
-    /// `50% 0.3 s · 90% 1.1 s`: the percentiles that were reached.
-    fn times(&self) -> String {
+    /// ` (99% within 0.4 s)`: the highest share that was reached.
+    fn within(&self) -> String {
         let Percentiles { p50_ms, p90_ms, p99_ms } = self.0.reached;
-        let named = [(50, p50_ms), (90, p90_ms), (99, p99_ms)];
-        let times = named.into_iter().filter_map(|(share, ms)| {
-            let ms = ms?;
-            Some(format!("{share}% {}", seconds(ms)))
-        });
-        times.collect::<Vec<_>>().join(" · ")
+        let reached = [(99, p99_ms), (90, p90_ms), (50, p50_ms)];
+        let first = reached.into_iter().find_map(|(share, ms)| ms.map(|ms| (share, ms)));
+        first.map_or_else(String::new, |(share, ms)| format!(" ({share}% within {})", seconds(ms)))
     }
 
     fn query(&self) -> String {
         let Pollers { seen, asked_since } = self.0.pollers;
         match seen {
             0 => String::new(),
-            seen => format!("pollers: {asked_since} of {seen} asked since"),
+            1 => format!("{asked_since} of 1 polling user asked since"),
+            seen => format!("{asked_since} of {seen} polling users asked since"),
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use clap::Args;
 use turnout_api::admin::flags::FlagState;
-use turnout_api::admin::history::{History as Page, Revision, VerifyReport};
+use turnout_api::admin::history::{Change, History as Page, Revision, SubjectKind, VerifyReport};
 
 use super::answer::Answer;
+use super::colours::print_screen;
 use super::http_client::CliError;
 use super::remote::ServerArgs;
 use super::table::table;
@@ -61,8 +62,12 @@ impl History {
             (true, _) => print(&format!("{json}\n")),
             (false, []) => print_note("no revision"),
             (false, revisions) => {
-                let rows: Vec<[String; 4]> = revisions.iter().flat_map(rows).collect();
-                print(&table("REV  WHEN  WHO  CHANGE", &rows));
+                let rows: Vec<[String; 4]> = revisions
+                    .iter()
+                    .flat_map(|revision| rows(revision, self.flag.as_ref()))
+                    .collect();
+                let head = format!("REV  WHEN ({})  WHO  CHANGE", time::zone());
+                print_screen(&table(&head, &rows));
             }
         }
         if let (true, false, Some(last)) = (more, self.json, revisions.last()) {
@@ -83,23 +88,30 @@ impl History {
         if self.json {
             print(&format!("{}\n", reply.json));
         } else if report.faults.is_empty() {
-            print(&format!("sound: {read} read, each is what its hash says; {compared}\n"));
+            print(&format!("unaltered: {read} read, each is what its hash says; {compared}\n"));
         } else {
             let errors = report.faults.iter().map(|fault| format!("  {fault}\n"));
-            print(&format!("NOT SOUND: {read} read; {compared}\n{}", errors.collect::<String>()));
+            print_screen(&format!(
+                "NOT SOUND: {read} read; {compared}\n{}",
+                errors.collect::<String>()
+            ));
         }
         Ok(if report.sound { Exit::Yes } else { Exit::No })
     }
 }
 
 /// A row for each change, and one for the reason; the revision's own columns stand in its first
-/// row.
-fn rows(revision: &Revision) -> Vec<[String; 4]> {
+/// row. Where one flag is asked about, what was done to others at once is left out.
+fn rows(revision: &Revision, flag: Option<&FlagKey>) -> Vec<[String; 4]> {
     const MOST: usize = 12;
-    let changes = &revision.changes;
-    let mut lines: Vec<String> = changes.iter().take(MOST).map(change).collect();
+    let is_asked = |change: &&Change| {
+        change.kind != SubjectKind::Flag || flag.is_none_or(|flag| flag.as_str() == change.key)
+    };
+    let changes: Vec<&Change> = revision.changes.iter().filter(is_asked).collect();
+    let mut lines: Vec<String> = changes.iter().take(MOST).map(|one| change(one)).collect();
     let more = revision
         .more_changes
+        .filter(|_| flag.is_none())
         .unwrap_or_default()
         .saturating_add(changes.len().saturating_sub(MOST) as u64);
     if more > 0 {

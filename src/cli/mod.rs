@@ -7,6 +7,7 @@ mod attribute;
 mod backup;
 mod change;
 mod check;
+mod colours;
 mod completions;
 mod connection;
 mod converge;

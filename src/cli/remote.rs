@@ -11,6 +11,7 @@ use hyper::{Method, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use turnout_api::admin::commands::Outcome;
 use turnout_api::admin::history::Revision;
 use turnout_api::problem::{Code, Problem};
@@ -161,8 +162,17 @@ impl AdminConnection {
         }
     }
 
-    pub fn pause(&self, pause: Duration) {
-        self.runtime.block_on(async { tokio::time::sleep(pause).await });
+    /// Ctrl-C from now on, which no longer ends the program by itself.
+    pub fn interrupts(&self) -> Result<Signal, CliError> {
+        let _entered = self.runtime.enter();
+        signal(SignalKind::interrupt())
+            .map_err(|error| CliError::failed(format!("cannot listen for Ctrl-C: {error}")))
+    }
+
+    /// Waits, and returns false as soon as a person interrupts.
+    pub fn pause_unless(&self, pause: Duration, interrupt: &mut Signal) -> bool {
+        self.runtime
+            .block_on(async { tokio::time::timeout(pause, interrupt.recv()).await.is_err() })
     }
 
     fn ask<T: DeserializeOwned>(

@@ -5,6 +5,7 @@ use turnout_api::admin::flags::{
     Database, DatabaseStatus, End, FlagState, Held, Overrides, Pin, Status as Shown, StreamRoom,
 };
 
+use super::colours::print_screen;
 use super::converge::WatchArgs;
 use super::convergence::{cell, in_words};
 use super::http_client::CliError;
@@ -16,7 +17,7 @@ use crate::flag::{FlagKey, ServerAuth};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "In the table, `=` under FILE says that what is live is what the file says. CLIENTS are open streams: how many hold what is live; `told` are those that cannot acknowledge. With --json and -w it is one JSON object a line, as the server says how far it has landed."
+    after_help = "In the table, `=` under FILE says that what is live is what the file says. CLIENTS are open streams: how many hold what is live; those that `cannot confirm` were sent it and never acknowledge anything. With --json and -w it is one JSON object a line, as the server says how far it has landed."
 )]
 pub struct Status {
     /// One flag, with everything about it
@@ -66,7 +67,7 @@ impl Status {
             None => flags(&shown.flags),
             Some(flag) => details(&of(flag)?.read),
         };
-        print(&format!("{first}{rest}"));
+        print_screen(&format!("{first}{rest}"));
         if shown.problems > 0 {
             print_note("turnout problems says what is wrong, and the fix");
         }

@@ -20,6 +20,14 @@ pub fn day(ms: i64) -> String {
     moment.map_or_else(|| format!("{ms} ms"), |moment| moment.strftime("%Y-%m-%d").to_string())
 }
 
+/// The zone of local time: `UTC`, `CET`.
+pub fn zone() -> String {
+    Timestamp::from_millisecond(clock::wall_ms()).map_or_else(
+        |_| "local".to_owned(),
+        |now| now.to_zoned(TimeZone::system()).strftime("%Z").to_string(),
+    )
+}
+
 /// The same for recent events: `14:03:12`.
 pub fn to_the_second(ms: i64) -> String {
     shown(ms, "%H:%M:%S")

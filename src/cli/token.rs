@@ -1,7 +1,13 @@
 //! `turnout token`: credentials for people and programs. Only the secret goes to stdout, so that it
 //! can be written to a file.
 
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
 use clap::{Args, Subcommand, ValueEnum};
+use turnout_api::admin::flags::FlagState;
 use turnout_api::admin::tokens::{
     CreateToken, NewToken, RevocationOutcome, RevokeToken, Revoked, Role, Token as Credential,
     TokenState, Tokens,
@@ -14,6 +20,7 @@ use super::table::table;
 use super::{Exit, print, print_error, print_note, printed, time};
 use crate::auth::LOCAL_ADMIN;
 use crate::clock;
+use crate::display_text;
 use crate::flag::FlagKey;
 use crate::ledger::CredentialId;
 
@@ -37,9 +44,7 @@ enum Verb {
 }
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Example:\n  (umask 077; turnout token create oncall --role stopper > oncall.token)"
-)]
+#[command(after_help = "Example:\n  turnout token create oncall --role stopper --out oncall.token")]
 struct Create {
     /// Whose it is: letters, digits and . - _; it stands in the history as who changed something
     name: String,
@@ -59,6 +64,10 @@ struct Create {
     /// When it expires, like 12h or 90d
     #[arg(long, value_name = "TIME", default_value = "90d", value_parser = time::parse)]
     expires: i64,
+
+    /// Write the secret to this new file, for its owner alone, instead of stdout
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    out: Option<PathBuf>,
 
     #[command(flatten)]
     asked: Asked,
@@ -137,6 +146,19 @@ impl Token {
 
 impl Create {
     fn run(&self) -> Result<(), CliError> {
+        for flag in &self.flags {
+            self.asked.remote.get::<FlagState>(&format!("/v1/flags/{flag}"))?;
+        }
+        // The file is made first: a token whose secret has no place is not made.
+        let file = self.out.as_deref().map(new_file).transpose()?;
+        let made = self.make(file);
+        if let (Err(_), Some(path)) = (&made, &self.out) {
+            let _ = fs::remove_file(path);
+        }
+        made
+    }
+
+    fn make(&self, file: Option<File>) -> Result<(), CliError> {
         let flags = self.flags.iter().map(FlagKey::to_string).collect::<Vec<_>>();
         let body = CreateToken {
             name: self.name.clone(),
@@ -160,11 +182,16 @@ impl Create {
         }
         let expires = token.expires_at_ms.map(time::at).unwrap_or_default();
         print_note(&format!(
-            "{id}: {} {}, until {expires}; this is the only time its secret is shown",
+            "{id}: {} {}, until {expires} {}; this is the only time its secret is shown",
             token.role,
-            reach(&token)
+            reach(&token),
+            time::zone()
         ));
-        if !printed(&format!("{secret}\n")) {
+        let is_kept = match file {
+            Some(mut file) => writeln!(file, "{secret}").and_then(|()| file.sync_all()).is_ok(),
+            None => printed(&format!("{secret}\n")),
+        };
+        if !is_kept {
             return Err(lost());
         }
         print_note(&format!("undo: turnout token revoke {id}"));
@@ -224,6 +251,17 @@ impl Revoke {
         }
         Ok(())
     }
+}
+
+/// A file that there was not, for its owner alone.
+fn new_file(path: &Path) -> Result<File, CliError> {
+    let made = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path);
+    made.map_err(|error| {
+        let why = error.to_string();
+        let why = why.split(" (os error").next().unwrap_or_default().to_owned();
+        let path = display_text::path(path);
+        CliError::failed(format!("--out: {path} cannot be made ({why}); no token was made"))
+    })
 }
 
 fn row(token: &Credential) -> [String; 7] {

@@ -78,11 +78,10 @@ fn a_change_is_watched_until_every_client_holds_it() {
     assert_eq!(exit, 0, "{stdout}{stderr}");
     let lines: Vec<&str> = stdout.lines().collect();
     assert_eq!(lines[0], "revision 3   chat   realtime-v2 100% -> 10%   back to revision 1");
-    let times =
-        ["clients 50% ", " · 90% ", " · 99% "].iter().all(|wanted| lines[1].contains(wanted));
-    assert!(lines.len() == 2 && times && lines[1].ends_with("   done"), "{stdout}");
+    let held = lines[1].starts_with("3 of 3 clients hold it (99% within ");
+    assert!(lines.len() == 2 && held && lines[1].ends_with("   done"), "{stdout}");
     assert!(
-        stderr.starts_with("undo: turnout rollback chat") && stderr.contains(" of 3: "),
+        stderr.starts_with("undo: turnout rollback chat") && stderr.contains(" of 3 hold it"),
         "{stderr}"
     );
     assert!(!stderr.contains('\x1b'), "nothing is drawn where there is no terminal: {stderr:?}");
@@ -133,7 +132,7 @@ fn a_client_that_hangs_is_missing_until_it_goes_on() {
         "rollback chat -w --limit 2s",
         1,
         &["realtime-v2 100% -> 10%", missing, again],
-        &["undo", "66.6% of 3: 2 confirmed"],
+        &["undo", "2 of 3 hold it, 1 missing"],
     ));
     server.check(("status", 0, &["  66.6% of 3, 1 missing\n"], &[]));
     server.check(("status chat", 0, &["2 confirmed, 0 not needed, 0 told, 1 missing\n"], &[]));
@@ -206,7 +205,7 @@ fn watching_with_json_prints_every_state_of_the_server() {
 #[test]
 fn watching_ends_at_once_when_there_are_no_streams() {
     let server = Server::start();
-    let none = "clients: no stream is open   done\n";
+    let none = "no client has a stream   done\n";
     server.check(("set chat 5% -w", 0, &["realtime-v2 10% -> 5%", none], &["undo"]));
     server.check(("status chat -w", 0, &["  clients  no stream is open\n", none], &[]));
     for user in ["u-2", "u-3"] {
@@ -214,11 +213,11 @@ fn watching_ends_at_once_when_there_are_no_streams() {
     }
     // So that they asked before the change, as the server counts time.
     std::thread::sleep(Duration::from_secs(1));
-    let waits = "clients: no stream is open   pollers: 0 of 2 asked since; each hears it when it asks next   done\n";
+    let waits = "no client has a stream   0 of 2 polling users asked since; the others hear it when they ask next   done\n";
     server.check(("stop chat -w", 0, &[waits], &[]));
     std::thread::sleep(Duration::from_millis(500));
     server.check(("ask chat --user u-2", 0, &["polling   rule stop\n"], &[]));
-    server.check(("status chat -w", 0, &["pollers: 1 of 2 asked since; "], &[]));
+    server.check(("status chat -w", 0, &["1 of 2 polling users asked since; "], &[]));
 
     server.check(("status chat --limit 5s", 2, &[], &["--watch"]));
     server.check(("stop chat -w --limit soon", 2, &[], &["30m, 2h or 7d"]));
@@ -255,10 +254,10 @@ fn clients_that_cannot_acknowledge_are_shown_apart() {
     server.check((
         "status",
         0,
-        &["streams FULL: 1 of 1; who comes now polls until one ends", "  0% of 1, 1 told\n"],
+        &["streams FULL: 1 of 1; who comes now polls until one ends", "  1 cannot confirm\n"],
         &[],
     ));
-    server.check(("stop chat -w", 0, &["clients   1 told, cannot acknowledge   done\n"], &[]));
+    server.check(("stop chat -w", 0, &["1 client was sent it and cannot confirm   done\n"], &[]));
 
     // A client that finds no room polls.
     let client = Client::start(&server, "ask chat --user u-2 -w");

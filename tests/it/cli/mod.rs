@@ -13,5 +13,6 @@ mod formats;
 mod operate;
 mod printed;
 mod retire;
+mod screens;
 mod sessions;
 mod settings;

@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 
 use crate::support::typed::{Row, Server, output, turnout, words};
 
@@ -107,7 +108,7 @@ fn a_day_of_an_operators_commands() {
             &["older ones: turnout history --before 9"],
         ),
         ("history search", 0, &["define search realtime-v2 10%"], &[]),
-        ("history --verify", 0, &["sound: 11 revisions read"], &[]),
+        ("history --verify", 0, &["unaltered: 11 revisions read"], &[]),
     ];
     table.iter().for_each(|row| server.check(*row));
 }
@@ -269,6 +270,19 @@ fn a_created_token_is_printed_on_stdout_and_has_its_role() {
         "{secret}{talk}"
     );
     assert!(talk.contains("stopper chat, until") && !talk.contains(secret.trim()), "{talk}");
+    server.check((
+        "token create lost --role stopper --flag chta",
+        1,
+        &[],
+        &["did you mean `chat`?"],
+    ));
+    let kept = server.home.path().join("kept.token");
+    let line = format!("token create kept --role viewer --out {}", kept.display());
+    server.check((&line, 0, &[], &["viewer all flags, until "]));
+    assert_eq!(fs::metadata(&kept).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(fs::read_to_string(&kept).unwrap().starts_with("turnout-viewer-"));
+    server.check((&line.replace("kept --", "more --"), 4, &[], &["no token was made"]));
+    server.check(("token revoke more", 1, &[], &["no such token"]));
     let path = server.home.path().join("oncall.token");
     fs::write(&path, &secret).unwrap();
     let file = format!("--token-file {}", path.display());
@@ -284,7 +298,7 @@ fn a_created_token_is_printed_on_stdout_and_has_its_role() {
         &[],
         &["this token reaches other flags only"],
     ));
-    server.check((&format!("stop chat {file}"), 0, &["STOPPED (polling)", "revision 3"], &[]));
+    server.check((&format!("stop chat {file}"), 0, &["STOPPED (polling)", "revision 4"], &[]));
     server.check((&format!("token list {file}"), 3, &[], &["a stopper may not do this"]));
     server.check((
         "token list",
@@ -476,6 +490,9 @@ fn a_long_verification_is_waited_for() {
         asked
     });
     let (exit, stdout, stderr) = output(&mut command);
-    assert!(exit == 0 && stdout.starts_with("sound: 7 revisions read"), "{exit} {stdout} {stderr}");
+    assert!(
+        exit == 0 && stdout.starts_with("unaltered: 7 revisions read"),
+        "{exit} {stdout} {stderr}"
+    );
     assert_eq!(server.join().unwrap(), ["/v1/history/verify", "/v1/status", "/v1/history/verify"]);
 }
