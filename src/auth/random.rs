@@ -15,7 +15,8 @@ pub fn random_secret() -> Option<String> {
 pub fn random_name() -> Option<String> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).ok()?;
-    Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    Some(digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect())
 }
 
 /// So many random bytes.

@@ -1,10 +1,12 @@
 //! The text of our own tokens (JWS compact form, RFC 7515 §7.1; claims of RFC 7519).
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Map, Value as Json, json};
+use serde::Serialize;
+use serde_json::{Map, Value as Json};
 
 use super::super::random::random_name;
 use super::super::token_kind::{ISSUER, TokenKind};
@@ -53,53 +55,70 @@ pub enum MintError {
     TooLarge,
 }
 
+/// What a token says. Written from here at once: a tree of it would cost as much as the rest of the
+/// request.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Claims<'a> {
+    iss: &'static str,
+    sub: &'a str,
+    aud: &'static str,
+    iat: f64,
+    exp: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jti: Option<&'a str>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    attributes: Cow<'a, Map<String, Json>>,
+    /// Each as `flag/stream`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    streams: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flag_revision: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ctx: Option<String>,
+}
+
 impl Issuer {
     /// The text of a session.
     pub fn mint_session(&self, new: &NewSession<'_>, now: Moment) -> Result<String, MintError> {
-        let mut claims = claims(TokenKind::Session, new.subject, new.ttl, now);
-        if !new.attributes.is_empty() {
-            claims.insert("attributes".to_owned(), Json::Object(new.attributes.clone()));
-        }
-        if !new.streams.is_empty() {
-            claims.insert("streams".to_owned(), names(new.streams));
-        }
+        let mut claims = Claims::new(TokenKind::Session, new.subject, new.ttl, now);
+        claims.attributes = Cow::Borrowed(new.attributes);
+        claims.streams = new.streams.iter().map(|(flag, name)| format!("{flag}/{name}")).collect();
         let text = self.sign(TokenKind::Session, |_| Some(claims), now)?;
         if text.len() > MAX_SESSION_BYTES { Err(MintError::TooLarge) } else { Ok(text) }
     }
 
     /// The text of a token for streams of one flag.
     pub fn mint_token(&self, new: &NewToken<'_>, now: Moment) -> Result<String, MintError> {
-        let mut claims = claims(TokenKind::Realtime, new.subject, new.ttl, now);
         let id = random_name().ok_or(MintError::NoKey)?;
-        claims.insert("jti".to_owned(), json!(id));
-        let streams: Vec<_> =
-            new.streams.iter().map(|stream| (new.flag.clone(), stream.clone())).collect();
-        claims.insert("streams".to_owned(), names(&streams));
-        claims.insert("flagRevision".to_owned(), json!(new.flag_revision));
+        let mut claims = Claims::new(TokenKind::Realtime, new.subject, new.ttl, now);
+        claims.jti = Some(&id);
+        claims.streams = new.streams.iter().map(|name| format!("{}/{name}", new.flag)).collect();
+        claims.flag_revision = Some(new.flag_revision);
         self.sign(
             TokenKind::Realtime,
             |key| {
-                claims.insert("ctx".to_owned(), json!(key.seal(new.context, &id)?));
+                claims.ctx = Some(key.seal(new.context, &id)?);
                 Some(claims)
             },
             now,
         )
     }
 
-    fn sign(
+    fn sign<'c>(
         &self,
         kind: TokenKind,
-        claims: impl FnOnce(&super::IssuerKey) -> Option<Map<String, Json>>,
+        claims: impl FnOnce(&super::IssuerKey) -> Option<Claims<'c>>,
         now: Moment,
     ) -> Result<String, MintError> {
         let keys = self.keys();
         let key = keys.signer(now.wall_ms).ok_or(MintError::NoKey)?;
         let header = format!(r#"{{"alg":"ES256","typ":"{}","kid":"{}"}}"#, kind.header(), key.id());
-        let claims = claims(key).map(Json::Object).ok_or(MintError::NoKey)?;
+        let claims = claims(key).and_then(|claims| serde_json::to_vec(&claims).ok());
         let mut text = String::with_capacity(1_024);
         URL_SAFE_NO_PAD.encode_string(header, &mut text);
         text.push('.');
-        URL_SAFE_NO_PAD.encode_string(claims.to_string(), &mut text);
+        URL_SAFE_NO_PAD.encode_string(claims.ok_or(MintError::NoKey)?, &mut text);
         let signature = key.sign(text.as_bytes()).ok_or(MintError::NoKey)?;
         text.push('.');
         text.push_str(&signature);
@@ -107,24 +126,21 @@ impl Issuer {
     }
 }
 
-fn claims(
-    kind: TokenKind,
-    subject: TargetingKey<'_>,
-    ttl: Duration,
-    now: Moment,
-) -> Map<String, Json> {
-    let (issued, ends) = (now.wall_ms, now.wall_ms.saturating_add(ttl.as_millis() as i64));
-    let mut claims = Map::new();
-    claims.insert("iss".to_owned(), json!(ISSUER));
-    claims.insert("sub".to_owned(), json!(subject.as_str()));
-    claims.insert("aud".to_owned(), json!(kind.audience()));
-    // A user's sessions are revoked by the moment they were issued, so that moment is exact.
-    claims.insert("iat".to_owned(), json!(issued as f64 / 1_000.0));
-    claims.insert("exp".to_owned(), json!(ends.div_euclid(1_000)));
-    claims
-}
-
-/// Streams, each as `flag/stream`.
-fn names(streams: &[(FlagKey, String)]) -> Json {
-    streams.iter().map(|(flag, stream)| format!("{flag}/{stream}")).collect()
+impl<'a> Claims<'a> {
+    fn new(kind: TokenKind, subject: TargetingKey<'a>, ttl: Duration, now: Moment) -> Claims<'a> {
+        let (issued, ends) = (now.wall_ms, now.wall_ms.saturating_add(ttl.as_millis() as i64));
+        Claims {
+            iss: ISSUER,
+            sub: subject.as_str(),
+            aud: kind.audience(),
+            // A user's sessions are revoked by the moment they were issued, so that moment is exact.
+            iat: issued as f64 / 1_000.0,
+            exp: ends.div_euclid(1_000),
+            jti: None,
+            attributes: Cow::Owned(Map::new()),
+            streams: Vec::new(),
+            flag_revision: None,
+            ctx: None,
+        }
+    }
 }
