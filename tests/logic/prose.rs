@@ -44,6 +44,24 @@ fn no_text_has_a_word_that_is_not_plain() {
     assert!(found.is_empty(), "write a plainer word:\n{}", found.join("\n"));
 }
 
+/// Beside tables and code, whose lines cannot be broken.
+#[test]
+fn a_line_of_the_documents_has_at_most_160_columns() {
+    let mut found = Vec::new();
+    let documents = entries(&root().join("docs")).into_iter().chain([root().join("README.md")]);
+    for path in documents.filter(|path| path.extension().is_some_and(|is| is == "md")) {
+        let (text, mut is_code) = (fs::read_to_string(&path).unwrap(), false);
+        for (number, line) in text.lines().enumerate() {
+            is_code ^= line.trim_start().starts_with("```");
+            let is_free = is_code || line.trim_start().starts_with(['|', '<', '!', '[']);
+            if !is_free && line.chars().count() > 160 {
+                found.push(format!("{}:{}", path.display(), number + 1));
+            }
+        }
+    }
+    assert!(found.is_empty(), "break these lines:\n{}", found.join("\n"));
+}
+
 fn entries(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
     let is_own = |name: &str| !SKIPPED.contains(&name);
