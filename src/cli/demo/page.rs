@@ -15,6 +15,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -80,6 +81,12 @@ async fn answer(site: Arc<Site>, request: Request<Incoming>) -> Result<Answer, I
     })
 }
 
+/// Which of the page's clients asks for its session.
+#[derive(Deserialize)]
+struct AskedSession {
+    client: u64,
+}
+
 /// `{"client": 7}` gets a session for that user. JSON alone is read: a page of another origin cannot
 /// send it without being asked for, and is refused then.
 async fn session(site: &Site, request: Request<Incoming>) -> Answer {
@@ -94,11 +101,9 @@ async fn session(site: &Site, request: Request<Incoming>) -> Answer {
     }
     let body = Limited::new(request.into_body(), MAX_BODY_BYTES).collect().await;
     let body = body.map(|body| body.to_bytes()).unwrap_or_default();
-    let number =
-        serde_json::from_slice::<Json>(&body).ok().and_then(|body| body["client"].as_u64());
-    let session = match number {
-        Some(number) => site.application.session(number).await,
-        None => None,
+    let session = match serde_json::from_slice(&body) {
+        Ok(AskedSession { client }) => site.application.session(client).await,
+        Err(_) => None,
     };
     match session {
         Some(session) => json_of(site, StatusCode::OK, &json!(session)),
