@@ -12,9 +12,9 @@ export function sessions(): Plugin {
       method: 'POST',
       headers: { authorization: `Bearer ${process.env.TURNOUT_KEY}`, 'content-type': 'application/json' },
       body: JSON.stringify({ targetingKey: user }),
-    });
+    }).catch(() => undefined); // Turnout cannot be reached: the client asks again.
     const headers = { 'content-type': 'application/json', 'cache-control': 'no-store' };
-    response.writeHead(made.status, headers).end(await made.text());
+    response.writeHead(made?.status ?? 502, headers).end(await made?.text());
   };
   return {
     name: 'sessions',
