@@ -108,7 +108,11 @@ export async function stage(after, yaml, { html, user = 'u-1', args = [] } = {})
       const page = await context.newPage();
       const complaints = [];
       const asked = [];
-      page.on('console', (line) => ['error', 'warning'].includes(line.type()) && complaints.push(line.text()));
+      page.on(
+        'console',
+        (line) =>
+          ['error', 'warning'].includes(line.type()) && complaints.push(`${line.text()} ${line.location().url}`),
+      );
       page.on('pageerror', (error) => complaints.push(String(error)));
       page.on('request', (request) => {
         if (!request.url().startsWith(server.url) || request.method() === 'OPTIONS') return;

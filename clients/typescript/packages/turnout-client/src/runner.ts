@@ -182,12 +182,12 @@ export class Runner {
         strategy: (document, etag, position, id) => {
           if (!on()) return;
           ackId = id ?? ackId;
-          if (ackId) this.#acknowledge(ackId, position);
+          if (ackId) this.#acknowledge(connection, ackId, position);
           this.#events.strategy(document, etag, position);
         },
         heartbeat: (etag, position) => {
           if (!on()) return;
-          if (ackId) this.#acknowledge(ackId, position);
+          if (ackId) this.#acknowledge(connection, ackId, position);
           this.#events.heartbeat(etag);
         },
       });
@@ -284,11 +284,13 @@ export class Runner {
     return (json ?? {}) as Given;
   }
 
-  /** Tells the server which position this client holds; the newest of several within half a second. */
-  #acknowledge(ackId: string, position: string): void {
+  /** Tells the server which position this client holds; the newest of several within half a second, of an open stream. */
+  #acknowledge(connection: Connection, ackId: string, position: string): void {
     const url = this.#http.url(this.#events.document().watch.ackUrl || undefined, '/v1/watch/ack');
     this.#timers.set('ack', this.#random() * ACK_SPREAD_MS, () => {
-      const asked = this.#http.ask(url, { method: 'POST', body: { ackId, position }, signal: this.#events.signal() });
+      const { signal } = connection.ending;
+      if (signal.aborted) return;
+      const asked = this.#http.ask(url, { method: 'POST', body: { ackId, position }, signal });
       this.#track(asked.catch(() => {}));
     });
   }
