@@ -11,6 +11,11 @@ import { CHROMIUM, flag, stage } from './page/browser.mjs';
 const REALTIME = flag(100);
 const POLLING = flag(0);
 const inBrowser = (name, run) => test.skipIf(!existsSync(CHROMIUM))(name, run, 120_000);
+/** How many polls the page itself counts: a driver of browsers may miss what a page that was put aside asks first. */
+const polls = (tab) =>
+  tab.page.evaluate(
+    () => performance.getEntriesByType('resource').filter(({ name }) => name.includes('/feeds/')).length,
+  );
 const on = (part, asked) => asked.filter(({ path }) => path.includes(part));
 
 /** Until it shows everything that was published, once and in order. */
@@ -101,6 +106,7 @@ for (const [name, yaml] of [
     const tab = await set.open();
     await becomes(tab, name === 'in realtime' ? 'live' : 'polling');
     await shows(set, tab);
+    const before = await polls(tab);
     await tab.page.evaluate(() => {
       window.isTheSame = true;
       window.addEventListener('pageshow', ({ persisted }) => {
@@ -110,12 +116,11 @@ for (const [name, yaml] of [
     await tab.page.goto(`${tab.url}/elsewhere`);
     await until('nothing of it to be open', async () => (await set.streams()) === 0);
     await set.publish(10);
-    const before = tab.asked.length;
     // Such a page is not loaded again.
     await tab.page.goBack({ waitUntil: 'commit' });
     expect(await tab.page.evaluate(() => [window.isTheSame, window.wasPersisted])).toEqual([true, true]);
     await shows(set, tab);
-    expect(on('/feeds/', tab.asked.slice(before)).length).toBeGreaterThan(0);
+    await until('a poll', async () => (await polls(tab)) > before);
     await becomes(tab, name === 'in realtime' ? 'live' : 'polling');
     await set.publish(2);
     await shows(set, tab);

@@ -4,7 +4,7 @@
 import { appendFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { createTurnoutClient } from 'turnout-client';
-import { expect, onTestFinished, test } from 'vitest';
+import { test } from 'vitest';
 import { SERVER_KEY, serve, token } from '../../../tests/browser/turnout.mjs';
 import { until } from '../../../tests/support/turnout.mjs';
 import { faultProxy } from './fault_proxy.mjs';
@@ -26,7 +26,9 @@ transports:
 `;
 
 for (const seed of (process.env.TURNOUT_SEEDS ?? '1 2 3').split(' ').map(Number)) {
-  test(`seed ${seed}: ${USERS} users, ${CHANGES} switches and faults, and a kill: each event once, in order`, async () => {
+  const name = `seed ${seed}: ${USERS} users, ${CHANGES} switches and faults, and a kill: each event once, in order`;
+  // Beside each other: nearly all of their time is waiting.
+  test.concurrent(name, { timeout: 300_000 }, async ({ expect, onTestFinished }) => {
     let state = seed;
     const roll = () => {
       state = (state * 1_664_525 + 1_013_904_223) % 4_294_967_296;
@@ -103,5 +105,5 @@ for (const seed of (process.env.TURNOUT_SEEDS ?? '1 2 3').split(' ').map(Number)
     if (results)
       await appendFile(results, `${JSON.stringify({ seed, switches: done, faults: proxy.broken, events })}\n`);
     await Promise.all(readers.map(({ client }) => client.stop()));
-  }, 300_000);
+  });
 }
