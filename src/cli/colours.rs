@@ -11,13 +11,14 @@ const YELLOW: &str = "33";
 const GREEN: &str = "32";
 
 /// Words and their colours. None of them is a part of another.
-const WORDS: [(&str, &str); 7] = [
+const WORDS: [(&str, &str); 8] = [
     ("STOPPED", RED),
     ("DOWN", RED),
     ("NOT BELIEVED", RED),
     ("NOT SOUND", RED),
     (" missing", RED),
     ("held by", YELLOW),
+    ("not live", YELLOW),
     ("   done", GREEN),
 ];
 

@@ -10,7 +10,8 @@ use super::http_client::CliError;
 use super::remote::ServerArgs;
 use super::table::table;
 use super::words::change;
-use super::{Exit, count, print, print_error, print_note, time};
+use super::wrap::{lines_of, wrapped};
+use super::{Exit, count, output, print, print_error, print_note, time};
 use crate::flag::FlagKey;
 
 #[derive(Debug, Args)]
@@ -62,11 +63,12 @@ impl History {
             (true, _) => print(&format!("{json}\n")),
             (false, []) => print_note("no revision"),
             (false, revisions) => {
+                let head = format!("REV  WHEN ({})  WHO  CHANGE", time::zone());
+                let columns = columns_of_changes(&head, revisions);
                 let rows: Vec<[String; 4]> = revisions
                     .iter()
-                    .flat_map(|revision| rows(revision, self.flag.as_ref()))
+                    .flat_map(|revision| rows(revision, self.flag.as_ref(), columns))
                     .collect();
-                let head = format!("REV  WHEN ({})  WHO  CHANGE", time::zone());
                 print_screen(&table(&head, &rows));
             }
         }
@@ -88,21 +90,37 @@ impl History {
         if self.json {
             print(&format!("{}\n", reply.json));
         } else if report.faults.is_empty() {
-            print(&format!("unaltered: {read} read, each is what its hash says; {compared}\n"));
+            print(&format!("unaltered: {read} read, each is what its hash says\n  {compared}\n"));
         } else {
             let errors = report.faults.iter().map(|fault| format!("  {fault}\n"));
-            print_screen(&format!(
-                "NOT SOUND: {read} read; {compared}\n{}",
-                errors.collect::<String>()
-            ));
+            let errors = errors.collect::<String>();
+            let text = format!("NOT SOUND: {read} read\n  {compared}\n{errors}");
+            print_screen(&wrapped(&text, output::columns()));
         }
         Ok(if report.sound { Exit::Yes } else { Exit::No })
     }
 }
 
-/// A row for each change, and one for the reason; the revision's own columns stand in its first
-/// row. Where one flag is asked about, what was done to others at once is left out.
-fn rows(revision: &Revision, flag: Option<&FlagKey>) -> Vec<[String; 4]> {
+/// How many columns the terminal has left for what was changed, beside number, time and name; `None`
+/// where there is no width, or too little of it.
+fn columns_of_changes(head: &str, revisions: &[Revision]) -> Option<usize> {
+    const FEWEST: usize = 24;
+    const GAP: usize = 2;
+    let names: Vec<&str> = head.split("  ").collect();
+    let widest = |cells: &mut dyn Iterator<Item = String>, name: usize| {
+        let name = names.get(name).copied().unwrap_or_default().to_owned();
+        cells.chain([name]).map(|cell| cell.chars().count()).max().unwrap_or_default() + GAP
+    };
+    let own = widest(&mut revisions.iter().map(|revision| revision.revision.to_string()), 0)
+        + widest(&mut revisions.iter().map(|revision| time::at(revision.committed_at_ms)), 1)
+        + widest(&mut revisions.iter().map(|revision| revision.actor.clone()), 2);
+    output::columns()?.checked_sub(own).filter(|left| *left >= FEWEST)
+}
+
+/// A row for each change, and one for the reason, broken where they have more columns than there are; the
+/// revision's own cells stand in its first row. Where one flag is asked about, what was done to
+/// others at once is left out.
+fn rows(revision: &Revision, flag: Option<&FlagKey>, columns: Option<usize>) -> Vec<[String; 4]> {
     const MOST: usize = 12;
     let is_asked = |change: &&Change| {
         change.kind != SubjectKind::Flag || flag.is_none_or(|flag| flag.as_str() == change.key)
@@ -123,6 +141,10 @@ fn rows(revision: &Revision, flag: Option<&FlagKey>) -> Vec<[String; 4]> {
     if let Some(reason) = &revision.reason {
         lines.push(format!("  {reason}"));
     }
+    let lines = lines.into_iter().flat_map(|line| match columns {
+        Some(columns) => lines_of(&line, columns),
+        None => vec![line],
+    });
     let own = |index: usize, text: String| if index == 0 { text } else { String::new() };
     let row = |(index, change): (usize, String)| {
         [
@@ -132,5 +154,5 @@ fn rows(revision: &Revision, flag: Option<&FlagKey>) -> Vec<[String; 4]> {
             change,
         ]
     };
-    lines.into_iter().enumerate().map(row).collect()
+    lines.enumerate().map(row).collect()
 }

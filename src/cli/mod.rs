@@ -40,6 +40,7 @@ mod time;
 mod token;
 mod undo;
 mod words;
+mod wrap;
 
 use std::process::ExitCode;
 

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 use turnout::data_dir::Addresses;
 
@@ -93,6 +93,16 @@ impl Server {
             .unwrap();
         let addresses = announced::wait(&data, &mut child, || fs::read_to_string(&log).unwrap());
         (child, addresses)
+    }
+
+    /// Saves another share in the file of `chat`, and waits until the server has recorded it.
+    pub fn save_chat(&self, share: &str) {
+        let path = self.home.path().join("flags/chat.yaml");
+        fs::write(&path, CHAT.replace("10%", share)).unwrap();
+        let written = json!(format!("realtime-v2 {share}"));
+        while self.json("status chat --json")["file"] != written {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
     }
 
     /// What a verb prints and how it ends; without a terminal.

@@ -6,6 +6,8 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 
+use serde_json::{Value as Json, json};
+
 use crate::support::typed::{Row, Server, output, turnout, words};
 
 #[test]
@@ -100,17 +102,53 @@ fn a_day_of_an_operators_commands() {
             0,
             &[
                 "REV",
-                "stop search realtime-v2 10% -> STOPPED (polling)",
+                "stop search 10% -> STOPPED (polling)",
                 "STOPPED (polling)\n               ",
                 "  drill\n",
                 "  the file is right\n",
             ],
             &["older ones: turnout history --before 9"],
         ),
-        ("history search", 0, &["define search realtime-v2 10%"], &[]),
+        ("history search", 0, &["file search 10%"], &[]),
         ("history --verify", 0, &["unaltered: 11 revisions read"], &[]),
     ];
     table.iter().for_each(|row| server.check(*row));
+}
+
+/// What was asked for stands in the history also where clients got nothing of it, and why.
+#[test]
+fn the_history_says_what_was_asked_for_and_what_came_of_it() {
+    let server = Server::start();
+    let save = |share: &str| server.save_chat(share);
+    let row = |wanted: &str| server.check(("history chat --limit 1", 0, &[wanted], &[]));
+    server.check(("set chat 33% --reason held", 0, &["33%"], &[]));
+    row("set chat 10% -> 33%\n");
+    save("60%");
+    row("file chat 10% -> 60% (not live: held at 33%)\n");
+    server.check(("stop chat", 0, &["STOPPED"], &[]));
+    row("stop chat 33% -> STOPPED (polling)\n");
+    server.check(("set chat 4%", 0, &["4%"], &[]));
+    row("set chat 33% -> 4% (not live: stopped)\n");
+    save("70%");
+    row("file chat 60% -> 70% (not live: stopped)\n");
+    server.check(("rollback chat --to 2 --reason back", 0, &["STOPPED"], &[]));
+    row("rollback chat to 2: 4% -> 33% (not live: stopped)\n");
+    server.check(("resume chat --reason over", 0, &["33%"], &[]));
+    row("resume chat STOPPED -> 33%\n");
+    server.check(("set chat 70% --reason 'as the file'", 0, &["70%"], &[]));
+    server.check(("unset chat --reason tidy", 0, &["70%"], &[]));
+    row("unset chat 70% (nothing changes for users)\n");
+    let told = server.json("history chat --json");
+    let change = |index: usize| told["revisions"][index]["changes"][0].clone();
+    let words = |words: &str| json!(format!("realtime-v2 {words}"));
+    assert_eq!(change(0)["effect"], "unchanged");
+    assert_eq!((&change(2)["effect"], &change(2)["requested"]), (&json!("live"), &Json::Null));
+    let of_file = change(7);
+    assert_eq!(
+        (&of_file["was"], &of_file["is"], &of_file["effect"]),
+        (&words("33%"), &words("33%"), &json!("held"))
+    );
+    assert_eq!(of_file["requested"], json!({ "was": "realtime-v2 10%", "is": "realtime-v2 60%" }));
 }
 
 /// `resume --all` lifts what the newest stop stopped, and no stop of another reason.

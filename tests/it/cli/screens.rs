@@ -26,6 +26,13 @@ const TYPED: &[&str] = &[
     "unset chat --reason tidy -y",
     "history --limit 4",
     "history search",
+    "save chat 40%",
+    "set chat 33% --reason held -y",
+    "save chat 60%",
+    "stop chat",
+    "save chat 70%",
+    "history chat --limit 5",
+    "resume chat --reason over -y",
     "history --verify",
     "problems",
     "token create oncall --role stopper --flag chat --out oncall.token",
@@ -59,6 +66,10 @@ fn screens(no_color: &str) -> String {
     out.read_line(&mut first).unwrap();
     server.check(("status -w", 0, &["1 of 1 client holds it"], &[]));
     let screens = TYPED.iter().map(|line| {
+        if let Some(share) = line.strip_prefix("save chat ") {
+            server.save_chat(share);
+            return format!("(chat.yaml says {share})\n\n");
+        }
         let shown = normalised(&server, &on_a_terminal(&server, line, no_color));
         format!("$ turnout {line}\n{shown}\n")
     });

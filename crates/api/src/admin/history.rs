@@ -42,6 +42,24 @@ words! {
     }
 }
 
+words! {
+    /// What clients got of a change of a flag.
+    pub open enum ChangeEffect {
+        /// They got it.
+        Live = "live",
+        /// Nothing: what is served is as it was.
+        Unchanged = "unchanged",
+        /// Nothing while the flag is stopped.
+        Stopped = "stopped",
+        /// Nothing while an operator holds a split over the file's.
+        Held = "held",
+        /// Nothing while an earlier definition is held over the file's.
+        Pinned = "pinned",
+        /// Nothing while the file says `enabled: false`.
+        Off = "off",
+    }
+}
+
 /// Which revisions are asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -89,12 +107,27 @@ pub struct Change {
     /// The revision a rollback went back to.
     #[schema(required)]
     pub back_to: Option<u64>,
-    /// What it was, in a few words.
+    /// What it served before, in a few words.
     #[schema(required)]
     pub was: Option<String>,
-    /// What it is, in a few words.
+    /// What it serves with it, in a few words.
     #[schema(required)]
     pub is: Option<String>,
+    /// What was asked for: of a file its own rollout, of a command the flag's when it is not
+    /// stopped; `null` for a stop, a resume, and what is no flag.
+    #[schema(required)]
+    pub requested: Option<Requested>,
+    /// What clients got of it; `null` for what is no flag, and where it cannot be said.
+    #[schema(required)]
+    pub effect: Option<ChangeEffect>,
+}
+
+/// What was asked for before a change, and with it, in a few words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Requested {
+    #[schema(required)]
+    pub was: Option<String>,
+    pub is: String,
 }
 
 /// A page of revisions, the newest first.

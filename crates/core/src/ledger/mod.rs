@@ -18,6 +18,7 @@ mod content_cache;
 mod credential;
 mod credential_change;
 mod doubt;
+mod effect;
 mod effective;
 mod entry;
 mod expiry;

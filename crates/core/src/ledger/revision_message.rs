@@ -6,6 +6,8 @@ use super::blob::ContentHash;
 use super::change::{Change, Subject};
 use super::content_cache::ContentCache;
 use super::credential::CredentialRecord;
+use super::effect::{effect_of, requested_by};
+use super::entry::FlagEntry;
 use super::record::{FlagRecord, Record};
 use super::revision::Revision;
 use super::served::Served;
@@ -19,13 +21,27 @@ pub fn revision_message(
     hash: ContentHash,
     content: &mut ContentCache,
 ) -> history::Revision {
-    let change = |change: &Change| history::Change {
-        kind: (&change.subject).into(),
-        key: change.subject.key().to_owned(),
-        action: change.action.into(),
-        back_to: change.action.target_revision(),
-        was: meaning(&change.subject, change.before.as_ref(), content),
-        is: meaning(&change.subject, change.after.as_ref(), content),
+    let change = |change: &Change| {
+        // The records are read for their meaning; the entries are made of what was read.
+        let was = meaning(&change.subject, change.before.as_ref(), content);
+        let is = meaning(&change.subject, change.after.as_ref(), content);
+        let entries = entries(change, content);
+        let entries = entries.as_ref().map(|(before, after)| (before, after));
+        let requested =
+            entries.and_then(|(before, after)| requested_by(change.action, before, after));
+        history::Change {
+            kind: (&change.subject).into(),
+            key: change.subject.key().to_owned(),
+            action: change.action.into(),
+            back_to: change.action.target_revision(),
+            was,
+            is,
+            requested: requested.map(|requested| history::Requested {
+                was: requested.was.map(|was| was.to_string()),
+                is: requested.is.to_string(),
+            }),
+            effect: entries.and_then(|(before, after)| effect_of(change.action, before, after)),
+        }
     };
     history::Revision {
         revision: revision.revision,
@@ -51,6 +67,15 @@ pub fn referenced_blobs(revision: &Revision) -> Vec<ContentHash> {
         Record::Segment(_) | Record::Credential(_) => Vec::new(),
     });
     blobs.collect::<Vec<_>>().concat()
+}
+
+/// A flag before and after a change, as far as its definitions were read.
+fn entries(change: &Change, content: &ContentCache) -> Option<(FlagEntry, FlagEntry)> {
+    let entry = |record: &Option<Record>| match record {
+        Some(Record::Flag(record)) => Some(content.entry(record.clone())),
+        _ => None,
+    };
+    Some((entry(&change.before).unwrap_or_default(), entry(&change.after)?))
 }
 
 /// The meaning of a record in a few words; `None` where it cannot be described.
