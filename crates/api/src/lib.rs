@@ -25,6 +25,7 @@
 pub mod admin;
 pub mod bounds;
 pub mod feeds;
+mod integer;
 mod members;
 pub mod ofrep;
 pub mod probes;

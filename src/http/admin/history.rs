@@ -5,9 +5,9 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::{Response, StatusCode};
-use serde::Deserialize;
 use tokio::time::timeout;
-use turnout_api::admin::history::{History, VerifyReport};
+use turnout_api::admin::history::{History, HistoryParams, VerifyReport};
+use turnout_api::bounds::{MAX_PAGE, PAGE};
 
 use super::answer::{json as answer, refuse};
 use super::readings::{SLOW, Verified};
@@ -19,9 +19,6 @@ use crate::http::error::ApiError;
 use crate::ledger::{ContentCache, referenced_blobs};
 use crate::store::HistoryQuery;
 
-/// How many revisions a page has by default, and at most.
-const PAGE: u32 = 20;
-pub const MAX_PAGE: u32 = 200;
 /// The most bytes of definitions that are read to say what the changes of a page meant; a meaning
 /// beyond that is `null`.
 const TEXT_BYTES: usize = 16 * 1024 * 1024;
@@ -29,33 +26,23 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// A verification that reads nothing more for this long is ended; one that goes on has no limit.
 const SILENCE: Duration = Duration::from_secs(60);
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Which {
-    flag: Option<FlagKey>,
-    before: Option<u64>,
-    after: Option<u64>,
-    limit: Option<u32>,
-}
-
 pub async fn history(
     State(state): State<AdminState>,
-    which: Result<Query<Which>, axum::extract::rejection::QueryRejection>,
+    which: Result<Query<HistoryParams>, axum::extract::rejection::QueryRejection>,
 ) -> Response<Body> {
-    let Some(which) = which
-        .ok()
-        .map(|Query(which)| which)
-        .filter(|which| which.limit.is_none_or(|limit| (1..=MAX_PAGE).contains(&limit)))
-    else {
+    let is_valid = |which: &HistoryParams| {
+        which.limit.is_none_or(|limit| (1..=MAX_PAGE).contains(&limit))
+            && which.flag.as_ref().is_none_or(|flag| flag.parse::<FlagKey>().is_ok())
+    };
+    let Some(which) = which.ok().map(|Query(which)| which).filter(is_valid) else {
         let error =
             format!("the query may have `flag`, `before`, `after` and `limit` (1 to {MAX_PAGE})");
         return refuse(&state, &ApiError::InvalidRequest(error));
     };
     let limit = which.limit.unwrap_or(PAGE);
     // One row more than is shown, to know whether there are more.
-    let flag = which.flag.map(|flag| flag.to_string());
     let page = HistoryQuery {
-        flag,
+        flag: which.flag,
         before: which.before,
         after: which.after,
         limit: limit + 1,

@@ -3,6 +3,7 @@
 
 mod admin;
 mod feeds;
+mod numbers;
 mod public;
 mod recorded;
 mod session_revocations;

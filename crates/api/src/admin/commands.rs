@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use super::flags::FlagState;
 use super::history::{ActionName, Revision};
+use crate::integer;
 use crate::problem::Problem;
 use crate::schema::{self, FlagKey};
 use crate::strict::Body;
@@ -22,7 +23,11 @@ pub struct PlainCommand {
     #[schema(schema_with = schema::reason)]
     pub reason: Option<String>,
     /// The revision the caller looked at: what widens is refused if the flag changed after it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "integer::optional"
+    )]
     pub expected_revision: Option<u64>,
 }
 
@@ -53,7 +58,11 @@ pub struct SetCommand {
     #[schema(schema_with = schema::reason)]
     pub reason: Option<String>,
     /// The revision the caller looked at: what widens is refused if the flag changed after it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "integer::optional"
+    )]
     pub expected_revision: Option<u64>,
 }
 
@@ -80,7 +89,11 @@ pub struct ResumeCommand {
     #[schema(schema_with = schema::reason)]
     pub reason: Option<String>,
     /// The revision the caller looked at: what widens is refused if the flag changed after it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "integer::optional"
+    )]
     pub expected_revision: Option<u64>,
 }
 
@@ -94,14 +107,22 @@ impl Body for ResumeCommand {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RollbackCommand {
     /// The revision whose definition and split return; the newest change is undone, unless said.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "integer::optional"
+    )]
     #[schema(minimum = 1)]
     pub to: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = schema::reason)]
     pub reason: Option<String>,
     /// The revision the caller looked at: what widens is refused if the flag changed after it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "integer::optional"
+    )]
     pub expected_revision: Option<u64>,
 }
 

@@ -4,8 +4,8 @@ use turnout_api::admin::history::{History, VerifyReport};
 
 use super::call::{found, invalid_request, look, reading};
 use crate::http::admin::errors::without_a_database;
-use crate::http::admin::history::MAX_PAGE;
 use crate::http::openapi::{Operation, Parameter, integer_from, key};
+use turnout_api::bounds::MAX_PAGE;
 
 pub fn history() -> Operation {
     let mut refusals = vec![invalid_request()];
