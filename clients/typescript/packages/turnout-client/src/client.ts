@@ -4,15 +4,14 @@ import type { Reporting } from './report.js';
 import { Supervisor } from './supervisor.js';
 import type { ClientEvents, ClientOptions, Snapshot, StreamEvent, TurnoutClient } from './types.js';
 
+/** What listeners hear, and those who watch the snapshot. */
+interface Told<T> extends ClientEvents<T> {
+  snapshot: Snapshot;
+}
+
 /** A client of one stream. It asks nothing before it is started or acquired. */
 export function createTurnoutClient<T = unknown>(options: ClientOptions<T>): TurnoutClient<T> {
-  const listeners: { [K in keyof ClientEvents<T>]: Set<(event: ClientEvents<T>[K]) => void> } = {
-    events: new Set(),
-    reset: new Set(),
-    switch: new Set(),
-    error: new Set(),
-  };
-  const watchers = new Set<() => void>();
+  const listeners: { [K in keyof Told<T>]?: Set<(event: Told<T>[K]) => void> } = {};
   let holders = 0;
   let reporting: Promise<Reporting | undefined> | undefined;
   let running = false;
@@ -20,9 +19,23 @@ export function createTurnoutClient<T = unknown>(options: ClientOptions<T>): Tur
   let supervisor = begin({});
   let snapshot = supervisor.snapshot();
 
+  function listen<K extends keyof Told<T>>(name: K, listener: (event: Told<T>[K]) => void): () => void {
+    const all: Set<typeof listener> = (listeners[name] ??= new Set() as never);
+    all.add(listener);
+    return () => void all.delete(listener);
+  }
+
   /** A listener that throws stops nothing; what it threw is reported as any uncaught error is. */
-  function tell<K extends keyof ClientEvents<T>>(name: K, event: ClientEvents<T>[K]): void {
-    for (const listener of [...listeners[name]]) guarded(() => listener(event));
+  function tell<K extends keyof Told<T>>(name: K, event: Told<T>[K]): void {
+    for (const listener of [...(listeners[name] ?? [])]) {
+      try {
+        listener(event);
+      } catch (error) {
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
   }
 
   function parsed(events: readonly StreamEvent[]): StreamEvent<T>[] {
@@ -32,7 +45,7 @@ export function createTurnoutClient<T = unknown>(options: ClientOptions<T>): Tur
       try {
         return [{ ...event, data: parse(event.data) }];
       } catch {
-        tell('error', new TurnoutError('bad-data', 'an event was left out: its data is not what `parse` expects'));
+        tell('error', new TurnoutError('bad-data', '`parse` refused an event; it is left out'));
         return [];
       }
     });
@@ -69,9 +82,13 @@ export function createTurnoutClient<T = unknown>(options: ClientOptions<T>): Tur
     const own = {
       ...options,
       ...given,
-      auth: () => {
-        if (supervisor === mine && !changed()) return options.auth?.();
-        throw new Error();
+      auth: async () => {
+        if (supervisor !== mine || changed()) throw new Error();
+        try {
+          return await options.auth?.();
+        } catch {
+          throw new TurnoutError('no-session', '`auth` gave no session; it is asked again');
+        }
       },
     };
     const mine: Supervisor = new Supervisor(own as unknown as ClientOptions<never>, {
@@ -98,7 +115,7 @@ export function createTurnoutClient<T = unknown>(options: ClientOptions<T>): Tur
     if (sameMembers(before, next)) return;
     snapshot = next;
     if (before.mode !== next.mode) tell('switch', { from: before.mode, to: next.mode, reason: next.reason });
-    for (const watcher of [...watchers]) guarded(watcher);
+    tell('snapshot', next);
   }
 
   const client: TurnoutClient<T> = {
@@ -126,14 +143,8 @@ export function createTurnoutClient<T = unknown>(options: ClientOptions<T>): Tur
       };
     },
     getSnapshot: () => snapshot,
-    subscribe(onChange) {
-      watchers.add(onChange);
-      return () => void watchers.delete(onChange);
-    },
-    on(name, listener) {
-      listeners[name].add(listener);
-      return () => void listeners[name].delete(listener);
-    },
+    subscribe: (onChange) => listen('snapshot', () => onChange()),
+    on: listen,
     events: (asked = {}) => iterate(client, asked.signal),
     refresh: () => void (changed() || supervisor.refresh()),
     complain: () => void reporting?.then((joined) => joined?.complain()),
@@ -156,11 +167,8 @@ async function* iterate<T>(client: TurnoutClient<T>, signal?: AbortSignal): Asyn
   signal?.addEventListener('abort', onChange);
   try {
     while (!signal?.aborted) {
-      const event = queue.shift();
-      if (event) {
-        yield event;
-        continue;
-      }
+      yield* queue.splice(0);
+      if (queue.length > 0) continue;
       const { mode } = client.getSnapshot();
       if (mode === 'ended' || mode === 'stopped') return;
       await new Promise<void>((resolve) => {
@@ -170,16 +178,6 @@ async function* iterate<T>(client: TurnoutClient<T>, signal?: AbortSignal): Asyn
   } finally {
     signal?.removeEventListener('abort', onChange);
     for (const each of undo) each();
-  }
-}
-
-function guarded(run: () => void): void {
-  try {
-    run();
-  } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
   }
 }
 

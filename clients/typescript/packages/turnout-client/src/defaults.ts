@@ -1,5 +1,8 @@
 import type { StrategyDocument } from './types.js';
 
+/** Eleven days, in milliseconds. */
+const MAX_NUMBER = 1e9;
+
 /** What a client goes by that knows nothing: it polls. */
 export function defaultDocument(flag: string): StrategyDocument {
   return {
@@ -18,14 +21,19 @@ export function defaultDocument(flag: string): StrategyDocument {
 
 /** A document as the wire has it, with what is not as it should be left at its default. Null if it is none. */
 export function documentOf(json: unknown, flag: string): StrategyDocument | null {
-  if (typeof json !== 'object' || json === null) return null;
-  const said = json as Partial<StrategyDocument>;
-  if (typeof said.strategy !== 'string') return null;
-  const own = defaultDocument(flag);
-  const polling: Record<string, unknown> = { ...own.polling, ...said.polling };
-  for (const [name, value] of Object.entries(own.polling)) {
-    const given = polling[name];
-    if (!Number.isFinite(given) || (given as number) < 0) polling[name] = value;
+  const { strategy } = (json ?? {}) as Partial<StrategyDocument>;
+  return typeof strategy === 'string' ? { ...sound(defaultDocument(flag), json), flag } : null;
+}
+
+/** The members of `said`, and the usual ones for those that are missing, of another type, or numbers no wait can be. */
+function sound<T extends object>(usual: T, said: unknown): T {
+  const taken = { ...usual, ...(said as object) } as Record<string, unknown>;
+  for (const [name, own] of Object.entries(usual)) {
+    const given = taken[name];
+    // What is no number is neither.
+    const isNoWait = (given as number) < 0 || (given as number) > MAX_NUMBER;
+    if (typeof given !== typeof own || isNoWait) taken[name] = own;
+    else if (typeof own === 'object') taken[name] = sound(own, given);
   }
-  return { ...own, ...said, flag, polling: polling as StrategyDocument['polling'] };
+  return taken as T;
 }

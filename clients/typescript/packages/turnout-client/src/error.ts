@@ -21,6 +21,7 @@ export class TurnoutError extends Error {
 
 export function asTurnoutError(error: unknown): TurnoutError {
   if (error instanceof TurnoutError) return error;
-  const name = error instanceof Error ? error.name : 'Error';
-  return new TurnoutError('unreachable', `the server was not reached (${name}); it is asked again`);
+  return new TurnoutError('unreachable', 'the server was not reached; it is asked again');
 }
+
+export const badAnswer = (): TurnoutError => new TurnoutError('bad-answer', 'the server answered with something else');

@@ -1,8 +1,17 @@
-import { TurnoutError } from './error.js';
+import { badAnswer, TurnoutError } from './error.js';
 import { retryAfterOf } from './pace.js';
 import type { ClientOptions, Clock } from './types.js';
 
 const REQUEST_MS = 10_000;
+/** A page holds 256 KiB of data, or one event, and up to 1000 ids and cursors. */
+const MAX_ANSWER_CHARACTERS = 2_097_152;
+const MAX_NAME_CHARACTERS = 1024;
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly json: unknown;
+}
 
 /** Asks the server. Credentials go to the origin of `baseUrl` and to trusted origins alone. */
 export class Http {
@@ -26,9 +35,9 @@ export class Http {
     this.fetch = options.fetch ?? ((input, init) => globalThis.fetch(input, init));
   }
 
-  /** An address of a document, or one of ours below the path of `baseUrl`. */
+  /** An address of a document, or without one ours below the path of `baseUrl`. */
   url(address: string | undefined, own: string): URL {
-    const filled = (address ?? this.#base.pathname.replace(/\/$/, '') + own).replace(
+    const filled = (address || this.#base.pathname.replace(/\/$/, '') + own).replace(
       '{stream}',
       encodeURIComponent(this.#options.stream ?? ''),
     );
@@ -39,56 +48,93 @@ export class Http {
     return this.#trusted.has(url.origin);
   }
 
-  /** One request, with its body read. Throws a `TurnoutError` for a refusal; 304 is an answer. */
+  /** What says more than a question for events goes to trusted origins alone, whatever address a document names. */
+  demand(url: URL): void {
+    if (!this.trusts(url)) throw new TurnoutError('untrusted-origin', 'an origin that is not trusted is not asked');
+  }
+
+  /** One request, a POST if it has a body, with its answer read. Throws a `TurnoutError` for a refusal; 304 is an answer. */
   async ask(
     url: URL,
-    init: { method?: string; headers?: Record<string, string>; body?: unknown; holdMs?: number; signal: AbortSignal },
-  ): Promise<{ status: number; headers: Headers; json: unknown }> {
-    const sent: Record<string, string> = { ...init.headers };
-    const credential = this.trusts(url) ? await this.#options.auth?.() : undefined;
-    if (credential) sent.Authorization = `Bearer ${credential}`;
-    if (init.body !== undefined) sent['Content-Type'] = 'application/json';
+    init: { headers?: Record<string, string>; body?: object; holdMs?: number; signal: AbortSignal },
+  ): Promise<Answer> {
     const ending = new AbortController();
-    const end = () => ending.abort();
-    if (init.signal.aborted) end();
-    init.signal.addEventListener('abort', end);
+    let end = () => {};
+    // Also where `auth`, or the platform's requests, do not end with their signal.
+    const late = new Promise<never>((_, reject) => {
+      end = () => {
+        ending.abort();
+        reject(new Error());
+      };
+    });
     const timer = this.clock.setTimeout(end, REQUEST_MS + (init.holdMs ?? 0));
-    const began = this.clock.now();
+    init.signal.addEventListener('abort', end);
+    if (init.signal.aborted) end();
     try {
-      const answer = await this.fetch(url, {
-        method: init.method ?? 'GET',
-        headers: sent,
-        cache: 'no-store',
-        credentials: 'omit',
-        redirect: 'error',
-        signal: ending.signal,
-        ...(init.body === undefined ? {} : { body: JSON.stringify(init.body) }),
-      });
-      const { status, headers } = answer;
-      const time = Number(headers.get('Turnout-Time'));
-      // What was held says the time of its end.
-      if (time) this.skewMs = time - (init.holdMs ? this.clock.now() : (began + this.clock.now()) / 2);
-      if (status === 304 || status === 204) return { status, headers, json: null };
-      if (!answer.ok) throw await refusal(answer);
-      return { status, headers, json: await answer.json() };
+      return await Promise.race([this.#exchange(url, { ...init, signal: ending.signal }), late]);
     } finally {
       this.clock.clearTimeout(timer);
       init.signal.removeEventListener('abort', end);
+    }
+  }
+
+  async #exchange(url: URL, { headers: more, body, holdMs, signal }: Parameters<Http['ask']>[1]): Promise<Answer> {
+    const sent: Record<string, string> = { ...more };
+    if (body) {
+      this.demand(url);
+      sent['Content-Type'] = 'application/json';
+    }
+    const credential = this.trusts(url) && (await this.#options.auth?.());
+    if (credential) sent.Authorization = `Bearer ${credential}`;
+    const began = this.clock.now();
+    const answer = await this.fetch(url, {
+      method: body ? 'POST' : 'GET',
+      headers: sent,
+      cache: 'no-store',
+      credentials: 'omit',
+      redirect: 'error',
+      signal,
+      body: body ? JSON.stringify(body) : null,
+    });
+    const { status, headers } = answer;
+    const time = Number(headers.get('Turnout-Time'));
+    // What was held says the time of its end.
+    if (time) this.skewMs = time - (holdMs ? this.clock.now() : (began + this.clock.now()) / 2);
+    const isEmpty = status === 304 || status === 204;
+    if (!isEmpty && !answer.ok) throw await refusal(answer);
+    return { status, headers, json: isEmpty ? null : await jsonOf(answer) };
+  }
+}
+
+/** The JSON of an answer. What it may take of memory has a bound, also when what was sent was packed small. */
+async function jsonOf(answer: Response): Promise<unknown> {
+  // Some platforms do not stream answers.
+  if (!answer.body) return answer.json();
+  const reader = answer.body.getReader();
+  const decoder = new TextDecoder();
+  let text = '';
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return JSON.parse(text);
+    text += decoder.decode(value, { stream: true });
+    if (text.length > MAX_ANSWER_CHARACTERS) {
+      void reader.cancel().catch(() => {});
+      throw badAnswer();
     }
   }
 }
 
 /** What a refusal says. The server's `detail` is left out: it is for people at the server. */
 export async function refusal(answer: Response): Promise<TurnoutError> {
-  const said: Record<string, unknown> = (await answer.json().catch(() => null)) ?? {};
-  const code = typeof said.code === 'string' ? said.code : `http-${answer.status}`;
-  const cursor = typeof said.cursor === 'string' ? said.cursor : null;
-  const error = new TurnoutError(
-    code,
-    `the server answered ${answer.status} (${code})`,
-    answer.status,
-    retryAfterOf(answer.headers, answer.status === 429),
-    cursor,
-  );
-  return Object.assign(error, { headers: answer.headers });
+  const { status, headers } = answer;
+  const said = ((await jsonOf(answer).catch(() => null)) ?? {}) as Record<string, unknown>;
+  const code = isShort(said.code) ? said.code : `http-${status}`;
+  const cursor = isShort(said.cursor) ? said.cursor : null;
+  const retryAfterMs = retryAfterOf(headers, status === 429);
+  const error = new TurnoutError(code, `the server answered ${status} (${code})`, status, retryAfterMs, cursor);
+  return Object.assign(error, { headers });
 }
+
+/** A name as it may be kept. */
+export const isShort = (name: unknown): name is string =>
+  typeof name === 'string' && name.length <= MAX_NAME_CHARACTERS;

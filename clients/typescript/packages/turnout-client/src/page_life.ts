@@ -7,7 +7,7 @@ export interface PageState {
 
 /** Tells of changes of the page; `woken` is a moment to ask at once. Nothing outside browsers. */
 export function followPage(changed: (state: PageState, woken: boolean) => void): () => void {
-  if (typeof document === 'undefined' || typeof window === 'undefined') return () => {};
+  if (typeof document === 'undefined') return () => {};
   let frozen = false;
   const tell = (woken: boolean) => changed({ hidden: document.visibilityState === 'hidden', frozen }, woken);
   const following = new AbortController();

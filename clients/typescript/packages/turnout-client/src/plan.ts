@@ -27,19 +27,25 @@ export interface Plan {
 
 /** What should go on now. Pure: the supervisor makes it so. */
 export function plan(known: Known): Plan {
-  const rest = (mode: Mode): Plan => ({ mode, poll: false, realtime: false, bridging: false });
-  if (!known.running) return rest('stopped');
-  if (known.ended) return rest('ended');
-  if (known.unauthenticated) return rest('unauthenticated');
-  if (known.document.strategy === 'disabled') return rest('disabled');
-  if (!known.follows) return rest('idle');
-  const realtime = known.document.strategy === 'realtime-v2' && known.canRealtime;
-  if (!realtime) return { mode: 'polling', poll: !known.paused, realtime: false, bridging: false };
-  const mode = known.live ? 'live' : known.failed ? 'degraded' : known.resting ? 'polling' : 'connecting';
+  const { document, live, paused, resting } = known;
+  const still = !known.running
+    ? 'stopped'
+    : known.ended
+      ? 'ended'
+      : known.unauthenticated
+        ? 'unauthenticated'
+        : document.strategy === 'disabled'
+          ? 'disabled'
+          : known.follows
+            ? null
+            : 'idle';
+  const wanted = !still && document.strategy === 'realtime-v2' && known.canRealtime;
+  const bridging = wanted && !live;
+  const realtime = live ? 'live' : known.failed ? 'degraded' : resting ? 'polling' : 'connecting';
   return {
-    mode,
-    poll: !known.live && !known.paused,
-    realtime: !known.paused && !known.resting,
-    bridging: !known.live,
+    mode: still ?? (wanted ? realtime : 'polling'),
+    poll: !still && !paused && (!wanted || bridging),
+    realtime: wanted && !paused && !resting,
+    bridging,
   };
 }

@@ -1,25 +1,29 @@
+import { batchOf } from './batch.js';
 import { asTurnoutError, type TurnoutError } from './error.js';
-import type { Http } from './http.js';
-import { allowanceOf, Pace, type Polling } from './pace.js';
+import { allowanceOf, type Outcome, Pace, type Polling } from './pace.js';
+import type { Parts } from './parts.js';
 import type { Plan } from './plan.js';
-import { poll } from './poll.js';
-import type { Generation, Position } from './position.js';
+import type { Generation } from './position.js';
+import { REVISION } from './revision.js';
 import { type Slot, takeSlot } from './slots.js';
 import { Timers } from './timers.js';
-import type { Clock, Cursor, StrategyDocument, StreamEvent } from './types.js';
+import type { Cursor, StrategyDocument, StreamEvent } from './types.js';
 
 /** What the poller tells the supervisor. */
 export interface PollerEvents {
-  document(): StrategyDocument;
+  readonly document: StrategyDocument;
   /** While realtime connects, polls come no slower than they start; while it is wanted, none is held: it needs the place. */
   plan(): Plan;
   delivered(events: readonly StreamEvent[], upToDate: boolean): void;
   reset(cursor: Cursor): void;
-  flagRevision(revision: string | null): void;
+  /** A feed answer names the position of the flag. */
+  hear(revision: string | null): void;
   ended(): void;
   failed(error: TurnoutError): void;
   changed(): void;
 }
+
+const DRAIN_LIMIT = 1000;
 
 /** Polls while it runs. The pace outlives its stops, so that no switch polls more often than the document allows. */
 export class Poller {
@@ -28,7 +32,7 @@ export class Poller {
   #generation: Generation = 0;
   #ending = new AbortController();
   readonly #timers: Timers;
-  #lastStart = Number.NEGATIVE_INFINITY;
+  #lastStart = -Infinity;
   #tag: { cursor: Cursor | null; etag: string } | null = null;
   #draining = false;
   #resets = 0;
@@ -36,40 +40,23 @@ export class Poller {
   /** The place of the poll that is held now. */
   #slot: Slot | null = null;
 
-  readonly #http: Http;
-  readonly #position: Position;
-  readonly #clock: Clock;
-  readonly #random: () => number;
-  readonly #first: 'now' | null;
+  readonly #parts: Parts;
   readonly #events: PollerEvents;
-  readonly #track: (task: Promise<void>) => void;
 
-  constructor(
-    http: Http,
-    position: Position,
-    clock: Clock,
-    random: () => number,
-    first: 'now' | null,
-    events: PollerEvents,
-    track: (task: Promise<void>) => void,
-  ) {
-    this.#http = http;
-    this.#position = position;
-    this.#clock = clock;
-    this.#timers = new Timers(clock);
-    this.#random = random;
-    this.#first = first;
+  constructor(parts: Parts, events: PollerEvents) {
+    this.#parts = parts;
+    this.#timers = new Timers(parts.clock);
     this.#events = events;
-    this.#track = track;
-    this.pace = new Pace(events.document().polling.startMs);
+    this.pace = new Pace(events.document.polling.startMs);
   }
 
-  start(delayMs: number): void {
+  /** `left`: realtime was, just now. */
+  start(delayMs: number, left = false): void {
     this.running = true;
-    this.#generation = this.#position.open();
+    this.#generation = this.#parts.position.open();
     this.#ending = new AbortController();
     this.#inFlight = false;
-    this.pace.restart();
+    this.pace.restart(left);
     this.#schedule(delayMs);
   }
 
@@ -77,13 +64,13 @@ export class Poller {
   renew(): void {
     if (!this.running || this.#inFlight) return;
     const { startMs } = this.#polling();
-    this.#schedule(Math.min(this.pace.waitMs, startMs) + this.#lastStart - this.#clock.now());
+    this.#schedule(Math.min(this.pace.waitMs, startMs) - this.#tookMs());
   }
 
   /** At once: what is asked and not answered yet changes nothing any more. */
   stop(): void {
     this.running = false;
-    this.#position.close(this.#generation);
+    this.#parts.position.close(this.#generation);
     this.#timers.clear('poll');
     this.#ending.abort();
     this.#release();
@@ -104,27 +91,30 @@ export class Poller {
   }
 
   #polling(): Polling {
-    const { polling } = this.#events.document();
+    const { polling } = this.#events.document;
     return this.#events.plan().mode === 'connecting' ? { ...polling, maxMs: polling.startMs } : polling;
   }
 
+  /** How long ago the last poll began; 0 if the clock was set back meanwhile. */
+  #tookMs(): number {
+    return Math.max(0, this.#parts.clock.now() - this.#lastStart);
+  }
+
   #schedule(delayMs: number): void {
-    const earliest = this.#draining
-      ? 0
-      : this.#lastStart + this.#events.document().polling.dedupeMs - this.#clock.now();
-    this.#timers.set('poll', Math.max(0, delayMs, earliest), () => this.#track(this.#once()));
+    const earliest = this.#draining ? 0 : this.#events.document.polling.dedupeMs - this.#tookMs();
+    this.#timers.set('poll', Math.max(0, delayMs, earliest), () => this.#parts.track(this.#once()));
   }
 
   async #once(): Promise<void> {
     const generation = this.#generation;
     const ending = this.#ending;
-    const from = this.#position.cursor;
-    this.#lastStart = this.#clock.now();
+    const from = this.#parts.position.cursor;
+    this.#lastStart = this.#parts.clock.now();
     this.#inFlight = true;
     const wait = await this.#ask(generation, from, ending.signal).catch((error) =>
       this.#judge(asTurnoutError(error), from, generation),
     );
-    if (!this.#position.isOpen(generation) || this.#generation !== generation) return;
+    if (!this.#parts.position.isOpen(generation)) return;
     this.#inFlight = false;
     if (wait !== null) this.#schedule(wait);
     this.#events.changed();
@@ -132,39 +122,41 @@ export class Poller {
 
   /** One poll; the wait before the next, null if there is none. */
   async #ask(generation: Generation, from: Cursor | null, signal: AbortSignal): Promise<number | null> {
-    const { flag } = this.#events.document();
+    const { http, position, clock, random, first } = this.#parts;
     const polling = this.#polling();
-    const url = this.#http.url(polling.url, `/v1/feeds/${encodeURIComponent(flag)}/{stream}`);
+    const url = http.url(polling.url, `/v1/feeds/${encodeURIComponent(this.#events.document.flag)}/{stream}`);
     const holdMs = (await this.#takePlace(url, signal)) ? polling.waitMs : 0;
-    const began = this.#clock.now();
-    const etag = !this.#draining && this.#tag?.cursor === from ? this.#tag.etag : null;
-    const answer = await poll(
-      this.#http,
-      polling,
-      url,
-      { cursor: from ?? this.#first, etag, draining: this.#draining, holdMs },
-      signal,
-    ).finally(() => this.#generation === generation && this.#release());
-    const { batch } = answer;
-    if (batch) {
-      const fresh = this.#position.commit(generation, from, batch);
-      if (!fresh) return null;
-      this.#tag = answer.etag && batch.events.length === 0 ? { cursor: batch.cursor, etag: answer.etag } : null;
-      this.#draining = batch.hasMore;
-      this.#events.delivered(fresh, !batch.hasMore);
-      if (batch.ended && !batch.hasMore) this.#events.ended();
-    } else if (this.#position.isOpen(generation)) {
-      this.#events.delivered([], true);
+    const ask = (name: string, value: unknown) => value && url.searchParams.set(name, String(value));
+    ask('cursor', from ?? first);
+    ask('limit', this.#draining ? DRAIN_LIMIT : polling.limit);
+    ask('wait', holdMs);
+    const tag = this.#tag?.cursor === from ? this.#tag.etag : null;
+    const { headers, json } = await http
+      .ask(url, { headers: tag ? { 'If-None-Match': tag } : {}, holdMs, signal })
+      .finally(() => this.#generation === generation && this.#release());
+    if (!position.isOpen(generation)) return null;
+    let outcome: Outcome = 'empty';
+    if (json === null) this.#events.delivered([], true);
+    else {
+      const batch = batchOf(json);
+      const { events, cursor, hasMore, ended } = batch;
+      const fresh = position.commit(generation, from, batch) ?? [];
+      const etag = headers.get('ETag');
+      this.#tag = etag && events.length === 0 ? { cursor, etag } : null;
+      this.#draining = hasMore;
+      if (events.length > 0) outcome = 'events';
+      if (hasMore) outcome = 'more';
+      this.#events.delivered(fresh, !hasMore);
+      if (ended && !hasMore) this.#events.ended();
     }
-    if (!this.#position.isOpen(generation)) return null;
     this.#resets = 0;
-    this.#events.flagRevision(answer.flagRevision);
-    if (!this.#position.isOpen(generation)) return null;
+    this.#events.hear(headers.get(REVISION));
     // By the document of now, which may be newer than the poll.
-    return this.pace.after(answer.outcome, this.#polling(), this.#clock.now(), this.#random(), {
-      allowance: answer.allowance,
+    return this.pace.after(outcome, this.#polling(), clock.now(), random(), {
+      allowance: allowanceOf(headers),
       retryAfterMs: 0,
-      heldMs: holdMs && this.#clock.now() - began,
+      tookMs: this.#tookMs(),
+      held: holdMs > 0,
     });
   }
 
@@ -181,28 +173,26 @@ export class Poller {
   }
 
   #judge(error: TurnoutError, from: Cursor | null, generation: Generation): number | null {
-    if (!this.#position.isOpen(generation)) return null;
+    const { position, clock, random } = this.#parts;
+    if (!position.isOpen(generation)) return null;
     this.#draining = false;
     const polling = this.#polling();
-    const headers = (error as { headers?: Headers }).headers;
-    this.#events.flagRevision(headers?.get('Turnout-Flag-Revision') ?? null);
-    const known = error.status === 429 ? 'limited' : 'failed';
-    const wait = (outcome: 'limited' | 'failed', retryAfterMs: number) =>
-      this.pace.after(outcome, polling, this.#clock.now(), this.#random(), {
-        allowance: headers ? allowanceOf(headers) : null,
-        retryAfterMs,
-      });
-    if (error.cursor && (error.status === 409 || error.status === 410)) {
-      const to = error.cursor as Cursor;
-      if (this.#position.reset(generation, from, to)) this.#events.reset(to);
-      this.#resets += 1;
-      return this.#resets === 1 ? 0 : wait('failed', polling.startMs);
+    const { status, cursor, headers = new Headers() } = error as TurnoutError & { headers?: Headers };
+    let { retryAfterMs } = error;
+    let outcome: Outcome = status === 429 ? 'limited' : 'failed';
+    this.#events.hear(headers.get(REVISION));
+    if (cursor && (status === 409 || status === 410)) {
+      if (position.reset(generation, from, cursor as Cursor)) this.#events.reset(cursor as Cursor);
+      if (this.#resets++ === 0) return 0;
+    } else {
+      this.#events.failed(error);
+      // Not there, or not the user's yet: no hurry helps.
+      if (status === 404 || status === 403) {
+        outcome = 'limited';
+        retryAfterMs = Math.max(polling.maxMs, retryAfterMs);
+      }
     }
-    this.#events.failed(error);
-    if (!this.#position.isOpen(generation)) return null;
-    // Not there, or not the user's yet: no hurry helps.
-    if (error.status === 404 || error.status === 403)
-      return wait('limited', Math.max(polling.maxMs, error.retryAfterMs));
-    return wait(known, error.retryAfterMs);
+    const allowance = allowanceOf(headers);
+    return this.pace.after(outcome, polling, clock.now(), random(), { allowance, retryAfterMs });
   }
 }

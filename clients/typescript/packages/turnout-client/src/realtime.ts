@@ -4,6 +4,7 @@ import type { Cursor, StrategyDocument, TransportContext } from './types.js';
 const MAX_MESSAGE_CHARACTERS = 1_048_576;
 const CONNECT_MS = 10_000;
 const HEARTBEAT_MS = 15_000;
+const MAX_HEARTBEAT_MS = 600_000;
 
 /** Server-sent events, read with `fetch`, so that the token is in a header. One message is one batch. */
 export async function serverSentEvents(context: TransportContext): Promise<void> {
@@ -11,8 +12,6 @@ export async function serverSentEvents(context: TransportContext): Promise<void>
   const end = () => ending.abort();
   context.signal.addEventListener('abort', end);
   if (context.signal.aborted) end();
-  const connectMs =
-    numberOf((context.document.realtime as { connectMs?: unknown } | undefined)?.connectMs) ?? CONNECT_MS;
   let heartbeatMs = HEARTBEAT_MS;
   let live = false;
   let silent = false;
@@ -21,7 +20,7 @@ export async function serverSentEvents(context: TransportContext): Promise<void>
     end();
   };
   // Until it is live, the whole attempt has `connectMs`; afterwards any byte is a sign of life.
-  let timer = context.clock.setTimeout(die, connectMs);
+  let timer = context.clock.setTimeout(die, numberOf(context.document.realtime?.connectMs) ?? CONNECT_MS);
   const alive = () => {
     if (!live) return;
     context.clock.clearTimeout(timer);
@@ -36,7 +35,7 @@ export async function serverSentEvents(context: TransportContext): Promise<void>
       if (!message) broken = true;
       switch (message?.type) {
         case 'strategy':
-          heartbeatMs = numberOf(message.heartbeatMs) ?? heartbeatMs;
+          heartbeatMs = Math.min(numberOf(message.heartbeatMs) ?? heartbeatMs, MAX_HEARTBEAT_MS);
           context.strategy(
             message.document as StrategyDocument,
             String(message.etag),
@@ -64,6 +63,7 @@ export async function serverSentEvents(context: TransportContext): Promise<void>
       }
     };
     const parser = createParser({
+      maxBufferSize: MAX_MESSAGE_CHARACTERS,
       onEvent: (event) => {
         if (!ending.signal.aborted && !broken) read(event.data);
       },
@@ -75,16 +75,12 @@ export async function serverSentEvents(context: TransportContext): Promise<void>
     const reader = answer.body.getReader();
     // Also where the platform's streams do not end with the request.
     ending.signal.addEventListener('abort', () => void reader.cancel().catch(() => {}));
-    let sinceMessage = 0;
     for (;;) {
       const { done, value } = await reader.read();
       if (silent) throw new Error('silent');
       if (done) break;
       alive();
-      const text = decoder.decode(value, { stream: true });
-      sinceMessage = text.includes('\n\n') ? text.length : sinceMessage + text.length;
-      if (sinceMessage > MAX_MESSAGE_CHARACTERS) broken = true;
-      if (!broken) parser.feed(text);
+      parser.feed(decoder.decode(value, { stream: true }));
       if (broken) throw context.error('bad-answer', 'the realtime stream carried something that is not one');
     }
   } catch (error) {
@@ -126,6 +122,6 @@ function objectOf(text: string): Record<string, unknown> | null {
   }
 }
 
-function numberOf(value: unknown): number | null {
+export function numberOf(value: unknown): number | null {
   return typeof value === 'number' && value > 0 ? value : null;
 }

@@ -1,39 +1,34 @@
 import type { TurnoutError } from './error.js';
-import type { Http } from './http.js';
-import type { Generation, Position } from './position.js';
-import { serverSentEvents } from './realtime.js';
+import type { Parts } from './parts.js';
+import type { Generation } from './position.js';
+import { numberOf, serverSentEvents } from './realtime.js';
 import type { Slot } from './slots.js';
 import type { Start } from './start.js';
 import type { Timers } from './timers.js';
 import { type Given, TokenSource } from './token.js';
-import type {
-  ClientOptions,
-  Clock,
-  Cursor,
-  StrategyDocument,
-  StreamEvent,
-  Transport,
-  TransportContext,
-} from './types.js';
+import type { ClientOptions, Cursor, StrategyDocument, StreamEvent, Transport, TransportContext } from './types.js';
 
 const STEADY_MS = 10_000;
-const FALLBACK_MS = 300_000;
 const NO_PLACE_MS = 15_000;
 const ACK_SPREAD_MS = 500;
+const FALLBACK_MS = 300_000;
 const RETRY_MS = [2000, 4000, 8000, 16_000, 32_000];
+/** No wait of a document is taken for shorter. */
+const LEAST_RETRY_MS = 1000;
 
 /** What the runner tells the supervisor. */
 export interface RunnerEvents {
-  document(): StrategyDocument;
+  readonly document: StrategyDocument;
   delivered(events: readonly StreamEvent[], upToDate: boolean): void;
   reset(cursor: Cursor): void;
-  strategy(document: StrategyDocument, etag: string, position: string): void;
+  take(document: StrategyDocument, etag: string, position: string): void;
   heartbeat(etag: string): void;
   /** The position of the flag that the document is of. */
-  revision(): string | null;
+  readonly revision: string | null;
   /** Aborted when the client stops. */
-  signal(): AbortSignal;
-  refused(): void;
+  readonly signal: AbortSignal;
+  /** The strategy may be another. */
+  askSoon(): void;
   ended(): void;
   failed(error: TurnoutError): void;
   changed(): void;
@@ -43,6 +38,8 @@ interface Connection {
   readonly generation: Generation;
   readonly ending: AbortController;
   live: boolean;
+  /** It was live for a while: what ends it is no failure. */
+  steady: boolean;
 }
 
 /** Keeps one realtime connection: opens the next before the last one ends, and tries again after the document's waits. */
@@ -57,46 +54,25 @@ export class Runner {
   #slot: Slot | null = null;
   #failures = 0;
   #turn = 0;
-  readonly #http: Http;
-  readonly #position: Position;
-  readonly #clock: Clock;
-  readonly #random: () => number;
+  readonly #parts: Parts;
   readonly #options: ClientOptions<never>;
-  readonly #first: 'now' | null;
   readonly #events: RunnerEvents;
-  readonly #track: (task: Promise<unknown>) => void;
   readonly #timers: Timers;
   readonly #start: Start;
   readonly #error: TransportContext['error'];
 
-  constructor(
-    http: Http,
-    position: Position,
-    clock: Clock,
-    random: () => number,
-    options: ClientOptions<never>,
-    first: 'now' | null,
-    events: RunnerEvents,
-    track: (task: Promise<unknown>) => void,
-    timers: Timers,
-    start: Start,
-  ) {
-    this.#http = http;
-    this.#position = position;
-    this.#clock = clock;
+  constructor(parts: Parts, options: ClientOptions<never>, events: RunnerEvents, timers: Timers, start: Start) {
+    this.#parts = parts;
+    this.#options = options;
+    this.#events = events;
     this.#timers = timers;
     this.#start = start;
     this.#error = (code, message) => new start.TurnoutError(code, message);
-    this.#random = random;
-    this.#options = options;
-    this.#first = first;
-    this.#events = events;
-    this.#track = track;
-    this.#tokens = new TokenSource(() => this.#askToken(), clock, this.#error);
+    this.#tokens = new TokenSource(() => this.#askToken(), parts.clock, this.#error);
   }
 
   transport(): Transport | undefined {
-    const kind = this.#events.document().realtime?.kind ?? '';
+    const kind = this.#events.document.realtime?.kind ?? '';
     const own = this.#options.transports ?? {};
     return Object.hasOwn(own, kind) ? own[kind] : kind === 'sse' ? serverSentEvents : undefined;
   }
@@ -126,17 +102,17 @@ export class Runner {
   }
 
   #retry(delayMs: number): void {
-    this.#timers.set('retry', delayMs, () => this.#track(this.#connect()));
+    this.#timers.set('retry', delayMs, () => this.#parts.track(this.#connect()));
   }
 
   async #connect(): Promise<void> {
     const turn = this.#turn;
     const transport = this.transport();
-    const url = this.#http.url(
-      this.#events.document().realtime?.url,
+    const url = this.#parts.http.url(
+      this.#events.document.realtime?.url,
       `/v1/realtime/${encodeURIComponent(this.#options.flag)}/{stream}`,
     );
-    if (!transport || !this.#http.trusts(url)) return;
+    if (!transport) return;
     const slot = this.#slot ?? (await this.#start.takeSlot(url.origin));
     if (turn !== this.#turn) {
       if (slot !== this.#slot) slot?.release();
@@ -144,46 +120,53 @@ export class Runner {
     }
     if (!slot) return this.#rest('tabs', NO_PLACE_MS);
     this.#slot = slot;
-    const connection: Connection = { generation: this.#position.open(), ending: new AbortController(), live: false };
+    const connection: Connection = {
+      generation: this.#parts.position.open(),
+      ending: new AbortController(),
+      live: false,
+      steady: false,
+    };
     this.#connections.add(connection);
-    let from = this.#position.cursor;
+    let from = this.#parts.position.cursor;
     let ackId: string | undefined;
-    const on = () => this.#position.isOpen(connection.generation);
+    const on = () => this.#parts.position.isOpen(connection.generation);
     let error: TurnoutError | null = null;
     try {
+      this.#parts.http.demand(url);
       await transport({
-        document: this.#events.document(),
+        document: this.#events.document,
         url,
-        cursor: from ?? this.#first,
+        cursor: from ?? this.#parts.first,
         signal: connection.ending.signal,
-        fetch: this.#http.fetch,
-        clock: this.#clock,
+        fetch: this.#parts.http.fetch,
+        clock: this.#parts.clock,
         token: (force) => this.#tokens.get(force),
         live: () => on() && this.#becomeLive(connection),
         error: this.#error,
         refusal: this.#start.refusal,
         push: (json) => {
           const batch = this.#start.batchOf(json);
-          const fresh = this.#position.commit(connection.generation, from, batch);
+          const fresh = this.#parts.position.commit(connection.generation, from, batch);
           if (!fresh) return false;
           from = batch.cursor;
           this.#events.delivered(fresh, connection.live && !batch.hasMore);
           return on();
         },
         reset: (cursor) => {
-          if (this.#position.reset(connection.generation, from, cursor)) this.#events.reset(cursor);
+          if (this.#parts.position.reset(connection.generation, from, cursor)) this.#events.reset(cursor);
           from = cursor;
         },
         goodbye: (reason, afterMs) => {
           if (!on()) return;
           if (reason === 'ended') this.#events.ended();
-          else this.#retry(afterMs);
+          else if (connection.steady) this.#retry(afterMs);
+          else this.#again(afterMs);
         },
         strategy: (document, etag, position, id) => {
           if (!on()) return;
           ackId = id ?? ackId;
           if (ackId) this.#acknowledge(connection, ackId, position);
-          this.#events.strategy(document, etag, position);
+          this.#events.take(document, etag, position);
         },
         heartbeat: (etag, position) => {
           if (!on()) return;
@@ -195,7 +178,7 @@ export class Runner {
       error = this.#start.asTurnoutError(thrown);
     }
     if (!on()) return;
-    if (error?.cursor && this.#position.reset(connection.generation, from, error.cursor as Cursor)) {
+    if (error?.cursor && this.#parts.position.reset(connection.generation, from, error.cursor as Cursor)) {
       this.#events.reset(error.cursor as Cursor);
     }
     this.#close(connection);
@@ -210,6 +193,7 @@ export class Runner {
     this.live = true;
     this.resting = null;
     this.#timers.set('steady', STEADY_MS, () => {
+      connection.steady = true;
       this.#failures = 0;
     });
     this.#timers.clear('refresh');
@@ -229,27 +213,23 @@ export class Runner {
     }
     if (error?.code === 'unsupported') this.unsupported = true;
     if (error && !this.unsupported) {
-      this.#http.failed?.();
+      this.#parts.http.failed?.();
       this.#events.failed(error);
     }
-    if (error?.status === 403 || error?.status === 204) this.#events.refused();
-    if (this.entered && !this.unsupported && this.#connections.size === 0) this.#again(error);
-    else if (this.entered && !connection.live) this.#again(error);
+    if (error?.status === 403 || error?.status === 204) this.#events.askSoon();
+    if (this.entered && !this.unsupported && (this.#connections.size === 0 || !connection.live)) {
+      this.#again(error?.retryAfterMs ?? 0);
+    }
     this.#events.changed();
   }
 
-  #again(error: TurnoutError | null): void {
-    const waits = this.#events.document().realtime?.retryMs ?? RETRY_MS;
-    const wait = waits[this.#failures];
+  #again(retryAfterMs: number): void {
+    const { retryMs, fallbackMs } = this.#events.document.realtime ?? {};
+    const wait = numberOf((retryMs ?? RETRY_MS)[this.#failures]);
     this.#failures += 1;
-    if (wait !== undefined) {
-      this.#retry(Math.max(wait * (0.8 + 0.4 * this.#random()), error?.retryAfterMs ?? 0));
-      return;
-    }
-    if (this.live) return;
-    const fallback =
-      (this.#events.document().realtime as { fallbackMs?: number } | undefined)?.fallbackMs ?? FALLBACK_MS;
-    this.#rest('failed', Math.max(fallback, error?.retryAfterMs ?? 0));
+    if (wait) this.#retry(Math.max(LEAST_RETRY_MS, wait * (0.8 + 0.4 * this.#parts.random()), retryAfterMs));
+    else if (!this.live)
+      this.#rest('failed', Math.max(LEAST_RETRY_MS, numberOf(fallbackMs) ?? FALLBACK_MS, retryAfterMs));
   }
 
   #rest(why: 'failed' | 'tabs', ms: number): void {
@@ -270,33 +250,29 @@ export class Runner {
 
   async #askToken(): Promise<Given> {
     const { flag, stream, attributes } = this.#options;
-    const revision = this.#events.revision();
-    const url = this.#http.url(
-      (this.#events.document().realtime as { tokenUrl?: string } | undefined)?.tokenUrl,
-      '/v1/token',
-    );
-    const { json } = await this.#http.ask(url, {
-      method: 'POST',
+    const revision = this.#events.revision;
+    const url = this.#parts.http.url(this.#events.document.realtime?.tokenUrl, '/v1/token');
+    const { json } = await this.#parts.http.ask(url, {
       headers: revision ? { 'Turnout-Flag-Revision': revision } : {},
       body: { flag, stream, ...(attributes ? { attributes: attributes() } : {}) },
-      signal: this.#events.signal(),
+      signal: this.#events.signal,
     });
     return (json ?? {}) as Given;
   }
 
   /** Tells the server which position this client holds; the newest of several within half a second, of an open stream. */
   #acknowledge(connection: Connection, ackId: string, position: string): void {
-    const url = this.#http.url(this.#events.document().watch.ackUrl || undefined, '/v1/watch/ack');
-    this.#timers.set('ack', this.#random() * ACK_SPREAD_MS, () => {
+    const url = this.#parts.http.url(this.#events.document.watch.ackUrl, '/v1/watch/ack');
+    this.#timers.set('ack', this.#parts.random() * ACK_SPREAD_MS, () => {
       const { signal } = connection.ending;
       if (signal.aborted) return;
-      const asked = this.#http.ask(url, { method: 'POST', body: { ackId, position }, signal });
-      this.#track(asked.catch(() => {}));
+      const asked = this.#parts.http.ask(url, { body: { ackId, position }, signal });
+      this.#parts.track(asked.catch(() => {}));
     });
   }
 
   #close(connection: Connection): void {
-    this.#position.close(connection.generation);
+    this.#parts.position.close(connection.generation);
     this.#connections.delete(connection);
     connection.ending.abort();
   }

@@ -2,11 +2,12 @@ import { defaultDocument, documentOf } from './defaults.js';
 import { asTurnoutError, type TurnoutError } from './error.js';
 import { Http } from './http.js';
 import { followPage, type PageState } from './page_life.js';
-import { plan } from './plan.js';
-import { Poller } from './poller.js';
+import type { Parts } from './parts.js';
+import { type Plan, plan } from './plan.js';
+import { Poller, type PollerEvents } from './poller.js';
 import { Position } from './position.js';
-import { isLater } from './revision.js';
-import type { Runner } from './runner.js';
+import { isLater, REVISION } from './revision.js';
+import type { Runner, RunnerEvents } from './runner.js';
 import { start } from './start.js';
 import { Timers } from './timers.js';
 import type { ClientOptions, Clock, Cursor, Snapshot, StrategyDocument, StreamEvent } from './types.js';
@@ -32,25 +33,22 @@ export interface SupervisorEvents {
 }
 
 /** Asks for the strategy, and starts and stops the transports it asks for. */
-export class Supervisor {
-  readonly #http: Http;
-  readonly #position: Position;
+export class Supervisor implements PollerEvents, RunnerEvents {
+  readonly #parts: Parts;
   readonly #poller: Poller;
   /** The code of realtime is loaded when it is first needed: users on polling do without it. */
   #runner: Runner | null = null;
   #loading = false;
   #loadFailed = false;
-  readonly #first: 'now' | null;
-  readonly #clock: Clock;
   readonly #timers: Timers;
-  readonly #random: () => number;
   readonly #tasks = new Set<Promise<unknown>>();
   #ending = new AbortController();
-  #document: StrategyDocument;
+  document: StrategyDocument;
   #etag: string | null = null;
-  #revision: string | null = null;
+  revision: string | null = null;
   #askedFor: string | null = null;
-  #answeredAt = Number.NEGATIVE_INFINITY;
+  #askedAt = -Infinity;
+  #answeredAt = -Infinity;
   #known = false;
   #failures = 0;
   #asking = false;
@@ -71,44 +69,41 @@ export class Supervisor {
   constructor(options: ClientOptions<never>, tell: SupervisorEvents) {
     this.#options = options;
     this.#tell = tell;
-    this.#clock = options.clock ?? systemClock;
-    this.#timers = new Timers(this.#clock);
-    this.#random = options.random ?? Math.random;
-    this.#http = new Http(options, this.#clock);
+    const clock = options.clock ?? systemClock;
+    this.#timers = new Timers(clock);
     const { initialCursor } = options;
-    const given = initialCursor === 'start' || initialCursor === 'now' ? null : (initialCursor ?? null);
-    this.#first = initialCursor === 'now' ? 'now' : null;
-    this.#position = new Position(given, options.dedupeWindow ?? 1000);
-    this.#document = this.#forced(documentOf(options.initialStrategy, options.flag) ?? defaultDocument(options.flag));
+    const first = initialCursor === 'now' ? 'now' : null;
+    const given = first || initialCursor === 'start' ? null : ((initialCursor ?? null) as Cursor | null);
+    this.#parts = {
+      http: new Http(options, clock),
+      position: new Position(given, options.dedupeWindow ?? 1000),
+      clock,
+      random: options.random ?? Math.random,
+      first,
+      track: (task) => this.#track(task),
+    };
+    this.document = this.#forced(documentOf(options.initialStrategy, options.flag) ?? defaultDocument(options.flag));
     this.#known = options.initialStrategy !== undefined || options.force !== undefined;
-    this.#poller = new Poller(
-      this.#http,
-      this.#position,
-      this.#clock,
-      this.#random,
-      this.#first,
-      {
-        ...this.#shared(),
-        plan: () => this.#planned(),
-        flagRevision: (revision) => this.#hear(revision),
-      },
-      (task) => this.#track(task),
-    );
+    this.#poller = new Poller(this.#parts, this);
   }
 
-  /** What both transports tell. */
-  #shared() {
-    return {
-      document: () => this.#document,
-      delivered: (events: readonly StreamEvent[], upToDate: boolean) => this.#deliver(events, upToDate),
-      reset: (cursor: Cursor) => this.#tell.reset(cursor),
-      failed: (error: TurnoutError) => this.#fail(error),
-      ended: () => {
-        this.#ended = true;
-        this.#reconcile();
-      },
-      changed: () => this.#reconcile(),
-    };
+  // What transports tell and ask.
+
+  reset(cursor: Cursor): void {
+    this.#tell.reset(cursor);
+  }
+
+  ended(): void {
+    this.#ended = true;
+    this.changed();
+  }
+
+  heartbeat(etag: string): void {
+    if (etag !== this.#etag) this.askSoon();
+  }
+
+  get signal(): AbortSignal {
+    return this.#ending.signal;
   }
 
   /** Where it cannot be loaded, the client polls, and tries again. */
@@ -116,34 +111,16 @@ export class Supervisor {
     this.#loading = true;
     try {
       const { Runner } = await import('./runner.js');
-      this.#runner = new Runner(
-        this.#http,
-        this.#position,
-        this.#clock,
-        this.#random,
-        this.#options,
-        this.#first,
-        {
-          ...this.#shared(),
-          strategy: (document, etag, position) => this.#take(document, etag, position),
-          heartbeat: (etag) => etag !== this.#etag && this.#ask(),
-          revision: () => this.#revision,
-          signal: () => this.#ending.signal,
-          refused: () => this.#ask(),
-        },
-        (task) => this.#track(task),
-        new Timers(this.#clock),
-        start,
-      );
+      this.#runner = new Runner(this.#parts, this.#options, this, new Timers(this.#parts.clock), start);
     } catch {
       this.#loadFailed = true;
       this.#timers.set('load', LOAD_AGAIN_MS, () => {
         this.#loadFailed = false;
-        this.#reconcile();
+        this.changed();
       });
     }
     this.#loading = false;
-    this.#reconcile();
+    this.changed();
   }
 
   start(): void {
@@ -154,7 +131,7 @@ export class Supervisor {
     this.#ending = new AbortController();
     this.#unfollow = followPage((page, woken) => this.#onPage(page, woken));
     this.#ask();
-    this.#reconcile();
+    this.changed();
   }
 
   async stop(): Promise<void> {
@@ -163,7 +140,7 @@ export class Supervisor {
     this.#runner?.end();
     this.#timers.clear('ask', 'hidden', 'load');
     this.#ending.abort();
-    this.#reconcile();
+    this.changed();
     await Promise.allSettled(this.#tasks);
   }
 
@@ -171,16 +148,16 @@ export class Supervisor {
     this.#unauthenticated = false;
     this.#ask();
     this.#poller.now();
-    this.#reconcile();
+    this.changed();
   }
 
   snapshot(): Snapshot {
-    const now = this.#planned();
+    const now = this.plan();
     return {
       mode: this.#everStarted ? now.mode : 'idle',
-      strategy: this.#known ? (this.#document.strategy as Snapshot['strategy']) : null,
+      strategy: this.#known ? (this.document.strategy as Snapshot['strategy']) : null,
       reason: this.#reason(),
-      cursor: this.#position.cursor,
+      cursor: this.#parts.position.cursor,
       upToDate: this.#upToDate,
       bridging: now.bridging,
       intervalMs: Math.round(this.#poller.pace.waitMs),
@@ -188,9 +165,9 @@ export class Supervisor {
     };
   }
 
-  #planned() {
+  plan(): Plan {
     return plan({
-      document: this.#document,
+      document: this.document,
       running: this.#running,
       follows: this.#options.stream !== null,
       unauthenticated: this.#unauthenticated,
@@ -204,15 +181,15 @@ export class Supervisor {
   }
 
   #reason(): string {
-    if (!this.#known) return this.#error ? 'unreachable' : 'ERROR';
-    if (this.#document.strategy !== 'realtime-v2') return this.#document.reason;
+    if (!this.#known) return this.#error?.code ?? 'asking';
+    if (this.document.strategy !== 'realtime-v2') return this.document.reason;
     if (this.#runner?.unsupported) return 'unsupported';
     if (!this.#kindIsKnown()) return 'unknown-kind';
-    return this.#runner?.resting === 'tabs' ? 'tabs' : this.#document.reason;
+    return this.#runner?.resting === 'tabs' ? 'tabs' : this.document.reason;
   }
 
   #kindIsKnown(): boolean {
-    const kind = this.#document.realtime?.kind ?? '';
+    const kind = this.document.realtime?.kind ?? '';
     return kind === 'sse' || Object.hasOwn(this.#options.transports ?? {}, kind);
   }
 
@@ -221,23 +198,23 @@ export class Supervisor {
   }
 
   /** Makes the plan so. Leaving is never delayed; the first poll after it and entering are spread. */
-  #reconcile(leaving = false): void {
-    const now = this.#planned();
+  changed(leaving = false): void {
+    const now = this.plan();
     if (!now.realtime && this.#runner?.entered) this.#runner.leave();
     if (!now.poll && this.#poller.running) this.#poller.stop();
-    const spread = this.#random() * this.#document.enterSpreadMs;
+    const spread = this.#parts.random() * this.document.enterSpreadMs;
     if (now.realtime) {
       if (!this.#runner && !this.#loading) this.#track(this.#load());
       if (this.#runner?.entered === false) this.#runner.enter(spread);
     }
     if (now.poll && !this.#poller.running) {
       const lost = now.bridging && this.#upToDate && !leaving;
-      this.#poller.start(leaving ? spread : lost ? this.#document.polling.startMs : 0);
+      this.#poller.start(leaving ? spread : lost ? this.document.polling.startMs : 0, leaving);
     }
     this.#tell.snapshot(this.snapshot());
   }
 
-  #deliver(events: readonly StreamEvent[], upToDate: boolean): void {
+  delivered(events: readonly StreamEvent[], upToDate: boolean): void {
     this.#upToDate = upToDate;
     // A stream that was not there is: realtime does not wait for its next try.
     if (this.#error?.status === 404) this.#runner?.wake();
@@ -245,11 +222,11 @@ export class Supervisor {
     if (events.length > 0) this.#tell.delivered(events);
   }
 
-  #fail(error: TurnoutError): void {
+  failed(error: TurnoutError): void {
     if (error.status === 401) this.#unauthenticated = true;
     this.#error = error;
     this.#tell.failed(error);
-    if (this.#unauthenticated) this.#reconcile();
+    if (this.#unauthenticated) this.changed();
   }
 
   #onPage(page: PageState, woken: boolean): void {
@@ -260,43 +237,49 @@ export class Supervisor {
       // A short look elsewhere costs no new connection.
       this.#timers.set('hidden', HIDDEN_STREAM_MS, () => {
         this.#streamAside = true;
-        this.#reconcile();
+        this.changed();
       });
     }
     if (woken && this.#running) {
       this.#unauthenticated = false;
       if (!this.#runner?.live) this.#runner?.wake();
       this.#upToDate = false;
-      if (this.#clock.now() - this.#answeredAt >= this.#document.validForMs) this.#ask();
-      else this.#askLater(this.#document.validForMs);
+      if (this.#parts.clock.now() - this.#answeredAt >= this.document.validForMs) this.#ask();
+      else this.#askLater(this.document.validForMs);
       this.#poller.now();
     }
-    if (this.#running) this.#reconcile();
+    if (this.#running) this.changed();
   }
 
   /** A feed answer names the position of the flag; a later one than ours is asked for, once. */
-  #hear(revision: string | null): void {
-    if (!isLater(revision, this.#revision) || !isLater(revision, this.#askedFor)) return;
+  hear(revision: string | null): void {
+    if (!isLater(revision, this.revision) || !isLater(revision, this.#askedFor)) return;
     this.#askedFor = revision;
-    this.#ask();
+    this.askSoon();
   }
 
-  #take(json: unknown, etag: string | null, revision: string | null): void {
+  take(json: unknown, etag: string | null, revision: string | null): void {
     const document = documentOf(json, this.#options.flag);
-    if (!document || isLater(this.#revision, revision)) return;
-    const before = this.#document.strategy;
+    if (!document || isLater(this.revision, revision)) return;
+    const before = this.document.strategy;
     const first = !this.#known;
-    this.#document = this.#forced(document);
+    this.document = this.#forced(document);
     this.#etag = etag;
-    this.#revision = revision ?? this.#revision;
+    this.revision = revision ?? this.revision;
     this.#known = true;
-    this.#answeredAt = this.#clock.now();
+    this.#answeredAt = this.#parts.clock.now();
     if (first && !this.#error) this.#poller.renew();
-    if (before !== this.#document.strategy) {
+    if (before !== this.document.strategy) {
       this.#runner?.wake();
-      if (this.#document.strategy === 'realtime-v2') this.#poller.now();
+      if (this.document.strategy === 'realtime-v2') this.#poller.now();
     }
-    this.#reconcile(before === 'realtime-v2' && this.#document.strategy === 'polling');
+    this.changed(before === 'realtime-v2' && this.document.strategy === 'polling');
+  }
+
+  /** A server said that the strategy is another: it is asked for, once a second at most, whatever a server says. */
+  askSoon(): void {
+    this.#askAgain = true;
+    this.#askLater(Math.min(ASK_AGAIN_MS, this.#askedAt + ASK_AGAIN_MS - this.#parts.clock.now()));
   }
 
   #ask(): void {
@@ -306,47 +289,47 @@ export class Supervisor {
       return;
     }
     this.#asking = true;
+    this.#askedAt = this.#parts.clock.now();
     this.#track(this.#askNow());
   }
 
   async #askNow(): Promise<void> {
     const { flag, attributes } = this.#options;
     const { signal } = this.#ending;
+    const { http, position, clock, random } = this.#parts;
     this.#timers.clear('ask');
-    let wait = this.#document.validForMs;
+    this.#askAgain = false;
+    let wait = this.document.validForMs;
     try {
-      const answer = await this.#http.ask(this.#http.url(undefined, `/v1/strategy/${encodeURIComponent(flag)}`), {
-        method: 'POST',
+      const answer = await http.ask(http.url(undefined, `/v1/strategy/${encodeURIComponent(flag)}`), {
         headers: this.#etag ? { 'If-None-Match': this.#etag } : {},
         body: attributes ? { attributes: attributes() } : {},
         signal,
       });
       if (signal.aborted) return;
       this.#failures = 0;
-      this.#answeredAt = this.#clock.now();
-      const revision = answer.headers.get('Turnout-Flag-Revision');
-      if (answer.status === 200) this.#take(answer.json, answer.headers.get('ETag'), revision);
-      else if (isLater(revision, this.#revision)) this.#revision = revision;
-      wait = this.#document.validForMs;
-      if (this.#document.report.url) this.#tell.reportable(this.#http, this.#position, this.#document);
+      this.#answeredAt = clock.now();
+      const revision = answer.headers.get(REVISION);
+      if (answer.status === 200) this.take(answer.json, answer.headers.get('ETag'), revision);
+      else if (isLater(revision, this.revision)) this.revision = revision;
+      wait = this.document.validForMs;
+      if (this.document.report.url) this.#tell.reportable(http, position, this.document);
     } catch (thrown) {
       if (signal.aborted) return;
       const error = asTurnoutError(thrown);
-      wait = Math.max(Math.min(this.#document.validForMs, ASK_AGAIN_MS * 2 ** this.#failures), error.retryAfterMs);
-      this.#failures = Math.min(this.#failures + 1, 10);
-      if (this.#clock.now() - this.#answeredAt > this.#document.staleIfErrorMs && this.#known) {
-        this.#document = defaultDocument(flag);
+      wait = Math.max(Math.min(this.document.validForMs, ASK_AGAIN_MS * 2 ** this.#failures++), error.retryAfterMs);
+      if (clock.now() - this.#answeredAt > this.document.staleIfErrorMs && this.#known) {
+        this.document = defaultDocument(flag);
         this.#etag = null;
         this.#known = false;
       }
-      this.#fail(error);
+      this.failed(error);
     } finally {
       this.#asking = false;
     }
     if (this.#askAgain) wait = Math.min(wait, ASK_AGAIN_MS);
-    this.#askAgain = false;
-    if (this.#running && !this.#unauthenticated) this.#askLater(wait * (0.9 + 0.2 * this.#random()));
-    this.#reconcile();
+    if (this.#running && !this.#unauthenticated) this.#askLater(Math.max(ASK_AGAIN_MS, wait) * (0.9 + 0.2 * random()));
+    this.changed();
   }
 
   #askLater(ms: number): void {

@@ -43,10 +43,6 @@ export class TokenSource {
     return this.#held ? Math.max(0, this.#held.refreshAt - this.#clock.now()) : null;
   }
 
-  drop(): void {
-    this.#held = null;
-  }
-
   async #fetch(force: boolean): Promise<string> {
     const asked = this.#clock.now();
     try {

@@ -42,7 +42,10 @@ export interface Batch {
 export interface Snapshot {
   readonly mode: Mode;
   readonly strategy: Strategy | null;
-  /** Why: the server's reason, or `tabs`, `unsupported`, `unknown-kind`, `unreachable`. */
+  /**
+   * Why: the server's reason, or `tabs`, `unsupported`, `unknown-kind`. Before the server answered: `asking`, then the code of what failed,
+   * like `unreachable`, or `no-session` if `auth` gave none.
+   */
   readonly reason: string;
   readonly cursor: Cursor | null;
   /** All that the server had at the last answer is here. */
@@ -80,7 +83,7 @@ export interface ClientOptions<T = unknown> {
   readonly flag: string;
   /** Null: the strategy is followed, and no events. */
   readonly stream: string | null;
-  /** The session token; asked at every request, so that it may change. */
+  /** The session token; asked at every request, so that it may change. One that throws is `no-session`, and asked again. */
   readonly auth?: () => string | undefined | Promise<string | undefined>;
   /**
    * Who is signed in; a function is asked at every request and `refresh()`. Once it is another, events, place, strategy and token of the

@@ -23,15 +23,22 @@ describe('waits', () => {
       ['an event at once', 'events', 100, 3900],
     ];
     const long = { ...polling, waitMs: 25_000 };
-    for (const [what, outcome, heldMs, wait] of table) {
+    for (const [what, outcome, tookMs, wait] of table) {
       const pace = new Pace(4000);
-      expect(pace.after(outcome, long, 100_000, 0.5, { ...nothing, heldMs }), what).toBe(wait);
+      expect(pace.after(outcome, long, 100_000, 0.5, { ...nothing, tookMs, held: true }), what).toBe(wait);
     }
     // Held for less than two polls have to be apart.
-    expect(new Pace(4000).after('empty', { ...long, waitMs: 1000 }, 0, 0.5, { ...nothing, heldMs: 1000 })).toBe(2000);
+    expect(
+      new Pace(4000).after('empty', { ...long, waitMs: 1000 }, 0, 0.5, { ...nothing, tookMs: 1000, held: true }),
+    ).toBe(2000);
     // Of an allowance that others use up, this one takes its part and no more.
     const allowance = { quota: 60, windowMs: 60_000, left: 10 };
-    const last = new Pace(4000).after('empty', long, 0, 0.5, { allowance, retryAfterMs: 0, heldMs: 25_000 });
+    const last = new Pace(4000).after('empty', long, 0, 0.5, {
+      allowance,
+      retryAfterMs: 0,
+      tookMs: 25_000,
+      held: true,
+    });
     expect(last).toBe((60_000 * 50) / (0.8 * 60) - 25_000);
   });
 

@@ -102,7 +102,7 @@ describe('polling', () => {
     await client.stop();
   });
 
-  test('after a switch an idle stream is asked as at the start', async () => {
+  test('after a switch an idle stream is asked twice as soon as it may be, then as at the start', async () => {
     const { server, client } = setUp();
     client.start();
     await advance(120_000);
@@ -111,9 +111,52 @@ describe('polling', () => {
     expect(client.getSnapshot().mode).toBe('live');
     const before = feeds(server).length;
     server.decide({ strategy: 'polling' });
-    await advance(4100);
-    expect(feeds(server).length - before).toBe(2);
+    await advance(25_000);
+    const times = feeds(server).map((one) => one.at);
+    const waits = times.slice(before).map((at, n, all) => (all[n + 1] ?? 0) - at);
+    expect(waits.slice(0, 5)).toEqual([2000, 2000, 4000, 6000, 9000]);
     await client.stop();
+  });
+
+  test('the time that a poll takes counts as waiting, half of a wait at most', async () => {
+    const table: [number, number][] = [
+      [0, 4000],
+      [1500, 4000],
+      [3000, 5000],
+    ];
+    for (const [tookMs, apart] of table) {
+      const { server, client } = setUp();
+      client.start();
+      await advance(100);
+      server.fault = async ({ path }) => {
+        if (path.includes('/feeds/')) server.publish(`e${server.seen.length}`);
+        await new Promise((resolve) => setTimeout(resolve, tookMs));
+        return undefined;
+      };
+      await advance(60_000);
+      const times = feeds(server).map((one) => one.at);
+      expect((times[4] ?? 0) - (times[3] ?? 0), `it takes ${tookMs} ms`).toBe(apart);
+      const stopped = client.stop();
+      await advance(tookMs);
+      await stopped;
+    }
+  });
+
+  test('a clock that is set back or ahead holds no poll up', async () => {
+    for (const jump of [-3_600_000, 3_600_000]) {
+      const { server, client } = setUp();
+      client.start();
+      await advance(10_000);
+      vi.setSystemTime(Date.now() + jump);
+      const before = feeds(server).length;
+      client.refresh();
+      await advance(2100);
+      expect(feeds(server).length - before, `by ${jump} ms`).toBe(1);
+      await advance(60_000);
+      expect(feeds(server).length - before, `by ${jump} ms`).toBeGreaterThanOrEqual(5);
+      expect(feeds(server).length - before, `by ${jump} ms`).toBeLessThanOrEqual(8);
+      await client.stop();
+    }
   });
 
   test('at most sixty polls in any minute, drains included', async () => {
@@ -317,7 +360,7 @@ describe('realtime', () => {
     const { server, client, ids: got } = setUp();
     server.decide({ strategy: 'realtime-v2' });
     client.start();
-    await advance(100);
+    await advance(12_000);
     server.send({ type: 'goodbye', reason: 'age', afterMs: 1000 });
     server.publish('a');
     await advance(1100);

@@ -5,6 +5,7 @@ import {
   type StreamEvent,
   type TurnoutClient,
 } from 'turnout-client';
+import { notice } from './notice.js';
 
 const MOST_KEPT = 1000;
 
@@ -29,6 +30,8 @@ export interface State {
 export class Followed {
   readonly client: TurnoutClient;
   readonly first: State;
+  /** Hooks showed it, and none does any more. */
+  isLeft = false;
   #state: State;
   readonly #watchers = new Set<() => void>();
 
@@ -42,9 +45,10 @@ export class Followed {
       this.#change({ ...this.#state, events: [...this.#state.events, ...events].slice(-MOST_KEPT) }),
     );
     this.client.on('reset', () => this.#change({ ...this.#state, events: [] }));
-    if (isDevelopment()) {
-      this.client.on('switch', ({ to, reason }) => console.info('turnout:', flag, stream, to, reason));
-    }
+    // Bundlers replace the whole expression; where nothing does, it is not development.
+    try {
+      if (process.env.NODE_ENV === 'development') notice(this.client, flag, stream);
+    } catch {}
   }
 
   readonly getState = (): State => this.#state;
@@ -53,9 +57,11 @@ export class Followed {
   /** The client runs while there is a subscriber. */
   readonly subscribe = (onChange: () => void): (() => void) => {
     this.#watchers.add(onChange);
+    this.isLeft = false;
     const release = this.client.acquire();
     return () => {
       this.#watchers.delete(onChange);
+      this.isLeft = this.#watchers.size === 0;
       release();
     };
   };
@@ -68,15 +74,6 @@ export class Followed {
   #change(state: State): void {
     this.#state = state;
     for (const watcher of [...this.#watchers]) watcher();
-  }
-}
-
-/** Bundlers replace the whole expression; where nothing does, it is not development. */
-function isDevelopment(): boolean {
-  try {
-    return process.env.NODE_ENV === 'development';
-  } catch {
-    return false;
   }
 }
 

@@ -1,6 +1,8 @@
 import { createContext, type ReactElement, type ReactNode, useState } from 'react';
 import { Followed, type ProviderOptions } from './followed.js';
 
+const MOST_KEPT = 32;
+
 export interface TurnoutProviderProps {
   readonly options: ProviderOptions;
   readonly children?: ReactNode;
@@ -27,6 +29,9 @@ function Owner({ options, children }: TurnoutProviderProps): ReactElement {
       const key = JSON.stringify([flag, stream]);
       const found = owned.get(key) ?? new Followed(options, flag, stream);
       owned.set(key, found);
+      // For a user who returns to them, some are kept that no hook shows.
+      for (const [oldest, { isLeft }] of owned)
+        if (isLeft && oldest !== key && owned.size > MOST_KEPT) owned.delete(oldest);
       return found;
     };
   });

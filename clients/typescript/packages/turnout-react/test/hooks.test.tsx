@@ -155,7 +155,8 @@ test('in development, and only then, a console says which transport was chosen, 
     expect(said.mock.calls.length, mode).toBe(count);
     await act(async () => root.unmount());
   }
-  expect(said).toHaveBeenCalledWith('turnout:', 'build', 'b-42', 'polling', expect.any(String));
+  // Not before the answer: until then nothing is known.
+  expect(said.mock.calls).toEqual([['turnout:', 'build', 'b-42', 'polling', 'STATIC']]);
   said.mockRestore();
   vi.unstubAllEnvs();
 });
@@ -199,4 +200,61 @@ test('in development each change of the mode is logged, and elsewhere none', asy
     told.mockRestore();
     vi.unstubAllEnvs();
   }
+});
+
+test('in development a console says what failed, once, and then what holds', async () => {
+  vi.stubEnv('NODE_ENV', 'development');
+  const told = vi.spyOn(console, 'info').mockImplementation(() => {});
+  let session: string | undefined;
+  const auth = () => {
+    if (!session) throw new Error('sentinel');
+    return session;
+  };
+  const { place, root } = mount();
+  await act(async () =>
+    root.render(
+      <TurnoutProvider options={optionsOf(createFakeTurnout(), { auth })}>
+        <Steps />
+      </TurnoutProvider>,
+    ),
+  );
+  await advance(30_000);
+  expect(place.textContent).toBe('loading');
+  session = 'a session';
+  await advance(60_000);
+  expect(place.textContent).toBe('polling:');
+  expect(told.mock.calls.map((words) => words.slice(3).join(' '))).toEqual([
+    'polling no-session',
+    '`auth` gave no session; it is asked again',
+    'polling STATIC',
+  ]);
+  await act(async () => root.unmount());
+  told.mockRestore();
+  vi.unstubAllEnvs();
+});
+
+test('of many streams that a user looked at, some are kept', async () => {
+  const server = createFakeTurnout();
+  server.publish('a');
+  const { place, root } = mount();
+  const options = optionsOf(server);
+  const look = async (stream: string) => {
+    await act(async () =>
+      root.render(
+        <TurnoutProvider options={options}>
+          <Steps stream={stream} />
+        </TurnoutProvider>,
+      ),
+    );
+    await advance(100);
+    expect(place.textContent).toBe('polling:a');
+  };
+  const firstPolls = () => server.seen.filter(({ url }) => url.includes('/feeds/') && !url.includes('cursor')).length;
+  for (let n = 0; n < 100; n += 1) await look(`b-${n}`);
+  expect(firstPolls()).toBe(100);
+  await look('b-98');
+  expect(firstPolls(), 'one that is kept goes on').toBe(100);
+  await look('b-0');
+  expect(firstPolls(), 'one that is not begins anew').toBe(101);
+  await act(async () => root.unmount());
 });
