@@ -6,6 +6,7 @@
 #   scripts/prove.sh starts                  the right answers whatever is left at a start
 #   scripts/prove.sh flips                   durable flips a second beside a bare loop of insert and commit
 #   scripts/prove.sh answers                 every answer is right for the position it states
+#   scripts/prove.sh backups 100             a backup taken under flips is whole wherever kill -9 falls, and restored it lifts nothing
 #   scripts/prove.sh events-kills 1000       no event that was acknowledged or seen is lost, doubled or moved by kill -9
 #   scripts/prove.sh events-resumes          readers who resume at random miss nothing of 1,000,000 events, with retention on
 #   scripts/prove.sh events-switches 400 --lanes 3   `turnout follow` gets each event once and in order over 400 switches of track under faults
@@ -23,7 +24,7 @@ prove="target/$profile/prove"
 
 if [ "${1:-}" != "--short" ]; then exec "$prove" "$@"; fi
 failed=0
-for proof in kills syncs mixes starts flips answers events-kills events-resumes events-switches events-syncs events-full; do
+for proof in kills syncs mixes starts flips answers backups events-kills events-resumes events-switches events-syncs events-full; do
   "$prove" "$proof" --short || failed=1
 done
 exit "$failed"

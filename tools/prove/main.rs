@@ -17,6 +17,9 @@
 mod answers;
 mod answers_history;
 mod answers_reference;
+mod backups;
+mod backups_check;
+mod backups_load;
 mod breaking_proxy;
 mod events_full;
 mod events_kills;
@@ -88,13 +91,14 @@ impl Outcome {
 
 type Proof = fn(&Run) -> Result<Outcome, String>;
 
-const PROOFS: [(&str, Proof); 11] = [
+const PROOFS: [(&str, Proof); 12] = [
     ("kills", kills::prove),
     ("syncs", syncs::prove),
     ("mixes", mixes::prove),
     ("starts", starts::prove),
     ("flips", flips::prove),
     ("answers", answers::prove),
+    ("backups", backups::prove),
     ("events-kills", events_kills::prove),
     ("events-resumes", events_resumes::prove),
     ("events-switches", events_switches::prove),

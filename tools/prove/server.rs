@@ -71,9 +71,14 @@ impl Program {
     }
 
     pub fn start(&self, home: &Home) -> Result<Server, String> {
+        self.start_with(home, &[])
+    }
+
+    /// Starts it with further options.
+    pub fn start_with(&self, home: &Home, options: &[&str]) -> Result<Server, String> {
         let listen = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
         let mut command = self.command(home);
-        command.args(listen);
+        command.args(listen).args(options);
         Server::of(command, home, None)
     }
 
