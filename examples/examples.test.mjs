@@ -48,8 +48,9 @@ async function publish(stream, ...events) {
 }
 
 /** Runs a command in an application's folder, with what docs/CLIENTS.md says that it needs. */
-function run(name, [command, ...words]) {
-  const env = { ...process.env, TURNOUT_URL: turnout.url, TURNOUT_KEY: SERVER_KEY, NEXT_TELEMETRY_DISABLED: '1', NO_COLOR: '1' };
+function run(name, [command, ...words], settings = { TURNOUT_KEY: SERVER_KEY }) {
+  const { TURNOUT_KEY: _, ...own } = process.env;
+  const env = { ...own, TURNOUT_URL: turnout.url, NEXT_TELEMETRY_DISABLED: '1', NO_COLOR: '1', ...settings };
   return spawn(command, words, { cwd: folder(name), env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
 }
 
@@ -62,8 +63,8 @@ async function build(name) {
 }
 
 /** Where the application listens, until the test ends. */
-async function listens(t, { name, serve }) {
-  const child = run(name, serve);
+async function listens(t, { name, serve }, settings) {
+  const child = run(name, serve, settings);
   const ended = once(child, 'exit');
   t.after(async () => {
     process.kill(-child.pid);
@@ -110,6 +111,17 @@ test('each application shows events live, and polls once it is stopped', async (
     assert.equal(await page.locator('li').count(), step + 1, `${name}: each event once`);
     await turnout.order('/v1/flags/build-events/resume', { reason: 'the next application' });
     assert.deepEqual(wrong, [], name);
+  }
+});
+
+test('without its server key an application says so, in its answer and in its page', async (t) => {
+  for (const [application, path] of APPLICATIONS.map((one, n) => [one, ['/session', '/api/session'][n]])) {
+    const url = await listens(t, application, {});
+    const answer = await fetch(`${url}${path}`, { method: 'POST' });
+    assert.ok(answer.status >= 500, application.name);
+    assert.match(await answer.text(), /TURNOUT_KEY is not set/, application.name);
+    const page = await open(t, url);
+    await page.getByText('Nothing is here yet: `auth` gave no session').waitFor();
   }
 });
 

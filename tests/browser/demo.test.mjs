@@ -93,5 +93,8 @@ test('twenty clients move as commands are typed', async (t) => {
     await page.screenshot({ path: join(process.env.PICTURES, 'demo.png'), clip: { x: 0, y: 0, width: 1280, height: 900 } });
   }
   assert.deepEqual(wrong, []);
+  assert.equal(await page.isVisible('#gone'), false);
   await demo.end();
+  // Polls of all clients fail within their longest wait.
+  await until('the page to say that the demo ended', () => page.isVisible('#gone'));
 });

@@ -40,6 +40,8 @@ const MODES: Readonly<Record<Mode, string>> = {
 const at = (id: string): HTMLElement => document.getElementById(id) as HTMLElement;
 const setup: Setup = await (await fetch('/setup.json')).json();
 const modes: Mode[] = [];
+/** Clients whose last request failed. */
+const failing = new Set<number>();
 let arrivals: Arrival[] = [];
 const moves = new Moves(at('moves'), at('summary'), (mode) => MODES[mode]);
 
@@ -69,8 +71,10 @@ function follow(number: number): void {
     hidden: 'run',
   });
   const showMode = () => {
-    const now = client.getSnapshot().mode;
+    const { mode: now, error } = client.getSnapshot();
     modes[number - 1] = now;
+    if (error) failing.add(number);
+    else failing.delete(number);
     card.dataset.mode = now;
     mode.textContent = MODES[now];
   };
@@ -109,6 +113,8 @@ function draw(): void {
     const known = arrivals.filter((arrival) => arrival.isLive === isLive).map((arrival) => arrival.ms);
     at(id).textContent = known.length > 0 ? time(median(known)) : '–';
   }
+  // A demo that ended leaves its page behind.
+  at('gone').hidden = failing.size < setup.clients;
   drawChart(at('chart') as unknown as SVGSVGElement, at('scale'), arrivals, now, WINDOW_MS);
 }
 

@@ -6,9 +6,11 @@ export const currentUser = async (): Promise<string> => 'u-1';
 
 /** A call of your server, with its server key, which no browser sees. */
 export async function askTurnout(path: string, body: object): Promise<Response> {
-  return fetch(`${process.env.TURNOUT_URL ?? 'http://127.0.0.1:7070'}${path}`, {
+  const { TURNOUT_URL = 'http://127.0.0.1:7070', TURNOUT_KEY } = process.env;
+  if (!TURNOUT_KEY) throw new Error('TURNOUT_KEY is not set: put it into .env.local, and start again');
+  return fetch(`${TURNOUT_URL}${path}`, {
     method: 'POST',
-    headers: { authorization: `Bearer ${process.env.TURNOUT_KEY}`, 'content-type': 'application/json' },
+    headers: { authorization: `Bearer ${TURNOUT_KEY}`, 'content-type': 'application/json' },
     body: JSON.stringify(body),
     cache: 'no-store',
   });

@@ -6,8 +6,8 @@ interface Step {
 
 /** The steps of a build, as they happen. */
 export function Build({ id }: { id: string }) {
-  const { events, isLoading, mode } = useStream<Step>('build-events', id);
-  if (isLoading) return <p>Loading…</p>;
+  const { events, isLoading, mode, error } = useStream<Step>('build-events', id);
+  if (isLoading) return <p role="status">{error ? `Nothing is here yet: ${error.message}` : 'Loading…'}</p>;
   return (
     <main>
       <p role="status">
