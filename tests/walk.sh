@@ -124,18 +124,19 @@ build-events
 OUT
 typed "rollback build-events" 0 <<'OUT'
 revision 4   build-events   realtime-v2 50% -> 25%   back to revision 2   held by local-admin
-undo: turnout rollback build-events --to 3
+held over the file until you type: turnout unset build-events
+undo: turnout rollback build-events --to 3 --reason '…'
 OUT
 typed "rollback build-events" 0 <<'OUT'
 revision 5   build-events   realtime-v2 25% -> 10%   back to revision 1
-undo: turnout rollback build-events --to 4
+undo: turnout rollback build-events --to 4 --reason '…'
 OUT
 same "u-1 polls again" polling "$(client u-1)"
 
 step "an emergency"
 typed "stop build-events" 0 <<'OUT'
 revision 6   build-events   realtime-v2 10% -> STOPPED (polling)
-undo: turnout resume build-events
+undo: turnout resume build-events --reason '…'
 OUT
 same "a colleague polls too" polling "$(client u-42)"
 sed 's/realtime-v2: 10% /realtime-v2: 40% /' flags/build-events.yaml >"$home/flags/build-events.yaml"
@@ -154,9 +155,9 @@ FLAG          LIVE               FILE             HELD BY      REV  CLIENTS
 build-events  STOPPED (polling)  realtime-v2 40%  local-admin  7    -
 OUT
 typed "set build-events 20%" 0 <<'OUT'
-revision 8   build-events   STOPPED (polling)   saved: realtime-v2 20%   held by local-admin
-saved, NOT live: stopped by local-admin
-undo: turnout rollback build-events
+revision 8   build-events   STOPPED (polling)   kept for later: 20%
+saved, NOT live: stopped by local-admin; to lift that, type: turnout resume build-events --reason '…'
+undo: turnout rollback build-events --reason '…'
 OUT
 typed "resume build-events --at 1% --reason 'fixed'" 0 <<'OUT'
 revision 9   build-events   STOPPED -> realtime-v2 1%   held by local-admin
@@ -250,17 +251,18 @@ same "--yes does not ask" "revision 15   build-events   realtime-v2 80% -> 90%  
 undo: turnout rollback build-events
 [exit 0]" "$(terminal "" set build-events 90% --yes --reason more | timeless)"
 same "what narrows is not asked about" "revision 16   build-events   realtime-v2 90% -> 70%   held by local-admin
-undo: turnout rollback build-events
+undo: turnout rollback build-events --reason '…'
 [exit 0]" "$(terminal "" set build-events 70% | timeless)"
 same "what changed while the question stood is told" "realtime-v2 70% -> 80% on build-events? [y/N] y
 turnout: \`build-events\` changed at revision 17, after the one you looked at; look again (turnout status) and ask again. Meanwhile:
-  revision 17 HH:MM local-admin: set build-events realtime-v2 70% -> 30%
+  revision 17 HH:MM local-admin: set build-events 70% -> 30%
 [exit 3]" "$(MEANWHILE="set build-events 30%" terminal "y" set build-events 80% --reason again | timeless)"
 
 step "an altered history"
 kept
 typed "history --verify" 0 <<'OUT'
-unaltered: 17 revisions read, each is what its hash says; compared with revision N as this server saw it
+unaltered: 17 revisions read, each is what its hash says
+  compared with revision N as this server saw it
 OUT
 alter() { python3 -c '
 import sqlite3, sys
@@ -269,15 +271,16 @@ with sqlite3.connect(sys.argv[1], timeout=10) as database:
 alter "forged"
 kept
 typed "history --verify" 1 <<'OUT'
-NOT SOUND: 17 revisions read; compared with revision N as this server saw it
+NOT SOUND: 17 revisions read
+  compared with revision N as this server saw it
   revision 3 was altered: it is not what its hash says
 OUT
 alter "still fine"
 typed "history --limit 3" 0 <<'OUT'
 REV  WHEN (UTC)  WHO          CHANGE
-17   HH:MM       local-admin  set build-events realtime-v2 70% -> 30%
-16   HH:MM       local-admin  set build-events realtime-v2 90% -> 70%
-15   HH:MM       local-admin  set build-events realtime-v2 80% -> 90%
+17   HH:MM       local-admin  set build-events 70% -> 30%
+16   HH:MM       local-admin  set build-events 90% -> 70%
+15   HH:MM       local-admin  set build-events 80% -> 90%
                                 more
 older ones: turnout history --before 15
 OUT
@@ -292,7 +295,7 @@ OUT
 typed "stop build-events" 0 <<'OUT'
 position 17+1   build-events   realtime-v2 30% -> STOPPED (polling)
 live here, not yet saved: it is saved when the database answers again; survives a restart
-undo: turnout resume build-events
+undo: turnout resume build-events --reason '…'
 OUT
 same "it is heard at once" polling "$(client u-1)"
 await "it is counted" '1 change not yet saved' status_quietly
@@ -300,7 +303,8 @@ mv "$home/away"/turnout.db* "$TURNOUT_DATA/"
 await "it comes back by itself" '^revision 18 is live and saved' status_quietly
 kept
 typed "history --verify" 0 <<'OUT'
-unaltered: 18 revisions read, each is what its hash says; compared with revision N as this server saw it
+unaltered: 18 revisions read, each is what its hash says
+  compared with revision N as this server saw it
 OUT
 typed "status" 0 <<'OUT'
 revision 18 is live and saved
@@ -319,7 +323,7 @@ OUT
 await "it is told" 'poll on; enter realtime within 5000 ms by chance' cat "$home/told"
 drawn="$(terminal "" set build-events 5% -w)"
 same "on a terminal one line is drawn again" "revision 20   build-events   realtime-v2 50% -> 5%   held by local-admin
-undo: turnout rollback build-events
+undo: turnout rollback build-events --reason '…'
 1 of 1 client holds it (99% within TIME)   done
 [exit 0]" "$(timeless <<<"$drawn")"
 same "with a bar" 1 "$(grep -cE $'[█░]{20} .* 1 (of 1 hold it|missing)' <<<"$drawn")"
@@ -346,7 +350,7 @@ OUT
   typed "stop build-events" 0 <<'OUT'
 position 1+1   build-events   realtime-v2 40% -> STOPPED (polling)
 live here, not yet saved: it is saved when the database answers again; survives a restart
-undo: turnout resume build-events
+undo: turnout resume build-events --reason '…'
 OUT
   rm "$small/filler" "$small/filler2"
   await "it heals when there is room" '^revision 2 is live and saved' status_quietly
@@ -356,7 +360,8 @@ undo: turnout stop build-events
 OUT
   kept
   typed "history --verify" 0 <<'OUT'
-unaltered: 3 revisions read, each is what its hash says; compared with revision N as this server saw it
+unaltered: 3 revisions read, each is what its hash says
+  compared with revision N as this server saw it
 OUT
   stop_server
 else

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use hyper::StatusCode;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
-use turnout_api::admin::commands::Conflict;
+use turnout_api::admin::commands::{Conflict, Widening};
 use turnout_api::admin::history::Revision;
 use turnout_api::problem::{CursorProblem, Problem};
 
@@ -31,6 +31,8 @@ pub struct RefusedAnswer {
     pub problem: Option<Problem>,
     /// What was changed since the caller looked, where that is why.
     pub since: Vec<Revision>,
+    /// What the command would have changed, where that is why.
+    pub widening: Option<Box<Widening>>,
     /// Where a reader of events goes on, if that was said.
     pub cursor: Option<String>,
 }
@@ -68,7 +70,13 @@ impl RefusedAnswer {
         let cursor = of::<CursorProblem>(&json).map(|problem| problem.cursor);
         escape(&mut json);
         let since = of::<Conflict>(&json).map(|conflict| conflict.since);
-        RefusedAnswer { status, problem: of(&json), since: since.unwrap_or_default(), cursor }
+        RefusedAnswer {
+            status,
+            problem: of(&json),
+            since: since.unwrap_or_default(),
+            widening: of(&json).map(Box::new),
+            cursor,
+        }
     }
 }
 

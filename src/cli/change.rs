@@ -2,8 +2,9 @@
 //! what is live after it.
 //!
 //! The server decides whether a command widens: on a terminal the command is first sent as one that
-//! may only narrow. If that is refused for widening, the person is asked, and the command is sent
-//! with the revision that was shown then.
+//! may only narrow. If that is refused for widening, the person is asked with what the server says
+//! it would change, and the command is sent with the revision that was shown then. Of a stopped flag
+//! the person is asked first: whatever is sent, nothing of it is live.
 
 use clap::Args;
 use serde::Serialize;
@@ -11,17 +12,18 @@ use turnout_api::admin::commands::{
     CommandOutcome, FlagChange, Outcome, PlainCommand, ResumeCommand, RollbackCommand, SetCommand,
 };
 use turnout_api::admin::flags::{FlagState, Status};
-use turnout_api::admin::history::ActionName;
 use turnout_api::problem::Code;
 
 use super::answer::Answer;
-use super::colours::print_screen;
 use super::converge::WatchArgs;
 use super::http_client::CliError;
 use super::remote::{ChangeMode, ServerArgs};
-use super::words::{arrow, held, serving};
-use super::{Exit, output, print, print_error, print_note};
+use super::wrap::lines_of;
+use super::{Exit, outcome, output, print, print_error, print_note};
 use crate::flag::FlagKey;
+
+/// The one verb that lifts a stop.
+pub const RESUME: &str = "resume";
 
 /// Options of every changing verb.
 #[derive(Debug, Args)]
@@ -76,8 +78,9 @@ pub struct ChangeRequest<'a, C> {
     pub verb: &'static str,
     pub flag: &'a FlagKey,
     pub body: C,
-    /// What will be live, as a question, from the flag's current state.
-    pub question: &'a dyn Fn(&FlagState) -> String,
+    /// What will be live, as a question: from the flag's current state, and what the server would
+    /// change, if it was asked.
+    pub question: &'a dyn Fn(&FlagState, Option<&FlagChange>) -> String,
 }
 
 impl ChangeArgs {
@@ -94,10 +97,19 @@ impl ChangeArgs {
     }
 
     /// Sends a command that needs no confirmation, for one flag or for all.
-    pub fn at_once(&self, path: &str, flag: Option<&FlagKey>, mut body: impl Command) -> Exit {
+    pub fn at_once(
+        &self,
+        verb: &'static str,
+        flag: Option<&FlagKey>,
+        mut body: impl Command,
+    ) -> Exit {
         give_reason(&mut body, self.reason.clone());
-        match self.remote.change(path, &body, ChangeMode::Anyway) {
-            Ok(reply) => self.report_outcome(&reply, flag),
+        let path = match flag {
+            Some(flag) => format!("/v1/flags/{flag}/{verb}"),
+            None => format!("/v1/{verb}"),
+        };
+        match self.remote.change(&path, &body, ChangeMode::Anyway) {
+            Ok(reply) => self.report_outcome(&reply, verb, flag),
             Err(CliError { exit, message, .. }) => {
                 print_error(&message);
                 exit
@@ -113,40 +125,56 @@ impl ChangeArgs {
         let path = format!("/v1/flags/{}/{}", request.flag, request.verb);
         let mut body = request.body;
         give_reason(&mut body, self.reason.clone());
+        let done = |reply: Answer<Outcome>| {
+            Ok(self.report_outcome(&reply, request.verb, Some(request.flag)))
+        };
         let asks = !asking.yes && output::can_ask();
         if !asks {
-            let reply = self.remote.change(&path, &body, ChangeMode::Anyway)?;
-            return Ok(self.report_outcome(&reply, Some(request.flag)));
+            return done(self.remote.change(&path, &body, ChangeMode::Anyway)?);
         }
         let shown = self.remote.get::<Status>("/v1/status")?.read;
-        match self.remote.change(&path, &body, ChangeMode::OnlyNarrowing) {
-            Ok(reply) => return Ok(self.report_outcome(&reply, Some(request.flag))),
-            Err(refused) if refused.code == Some(Code::MayOnlyNarrow) => {}
-            Err(refused) => return Err(refused),
-        }
         let flag = shown.flags.iter().find(|flag| flag.flag == request.flag.as_str());
-        let question = flag.map(|flag| (request.question)(flag));
-        let question =
-            question.unwrap_or_else(|| format!("{} {}", request.verb, request.flag.as_str()));
-        if !confirmed(&question) {
-            print_note("nothing was changed");
+        let is_confirmed = |would: Option<&FlagChange>| {
+            let question = flag.map(|flag| (request.question)(flag, would));
+            let question = question.unwrap_or_else(|| format!("{} {}", request.verb, request.flag));
+            let is_confirmed = confirmed(&question);
+            if !is_confirmed {
+                print_note("nothing was changed");
+            }
+            is_confirmed
+        };
+        let stays_stopped =
+            request.verb != RESUME && flag.is_some_and(|flag| flag.overrides.stop.is_some());
+        if stays_stopped && !is_confirmed(None) {
             return Ok(Exit::No);
         }
-        *body.expected_revision() = Some(shown.revision);
-        if self.reason.is_none() {
-            give_reason(&mut body, Some(output::ask("reason: ")));
+        match self.remote.change(&path, &body, ChangeMode::OnlyNarrowing) {
+            Ok(reply) => return done(reply),
+            Err(CliError { code: Some(Code::MayOnlyNarrow), widening, .. }) => {
+                let would = widening.as_ref().and_then(|widening| widening.would.first());
+                // What only takes a hold away, and opens nothing, is not asked about.
+                let widens = widening.as_ref().and_then(|widening| widening.widens);
+                let widens = widens.unwrap_or(true);
+                if widens && !stays_stopped && !is_confirmed(would) {
+                    return Ok(Exit::No);
+                }
+                if widens && self.reason.is_none() {
+                    give_reason(&mut body, Some(output::ask("reason: ")));
+                }
+            }
+            Err(refused) => return Err(refused),
         }
-        let reply = self.remote.change(&path, &body, ChangeMode::Anyway)?;
-        Ok(self.report_outcome(&reply, Some(request.flag)))
+        *body.expected_revision() = Some(shown.revision);
+        done(self.remote.change(&path, &body, ChangeMode::Anyway)?)
     }
 
     /// Prints the outcome of a command, and how it converges if that is wanted.
-    fn report_outcome(&self, reply: &Answer<Outcome>, flag: Option<&FlagKey>) -> Exit {
+    fn report_outcome(&self, reply: &Answer<Outcome>, verb: &str, flag: Option<&FlagKey>) -> Exit {
         let Answer { json, read: outcome } = reply;
         if self.json {
             print(&format!("{json}\n"));
         } else {
-            print_in_words(outcome);
+            outcome::print_in_words(outcome, verb);
         }
         if !outcome.in_force && outcome.outcome == CommandOutcome::Repeated {
             print_error(
@@ -164,94 +192,13 @@ fn give_reason(body: &mut impl Command, reason: Option<String>) {
     }
 }
 
-fn print_in_words(outcome: &Outcome) {
-    print_screen(&live(outcome));
-    outcome.notes.iter().for_each(|note| print_note(note));
-    if outcome.outcome == CommandOutcome::Pending {
-        let survives = if outcome.survives_restart {
-            "survives a restart"
-        } else {
-            "does NOT survive a restart"
-        };
-        print_note(&format!(
-            "live here, not yet saved: it is saved when the database answers again; {survives}"
-        ));
-    }
-    // A person types it as it is printed, so a foreign server must not be able to put anything else
-    // into it.
-    if let Some(undo) = outcome.undo.as_ref().filter(|undo| is_own_command(undo)) {
-        print_note(&format!("undo: {undo}"));
-    }
-}
-
-/// Whether a shell reads it as one command of this program, and no more.
-fn is_own_command(text: &str) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b" ._-%".contains(&byte);
-    text.starts_with("turnout ") && text.bytes().all(is_plain)
-}
-
-/// What is live after a command, one line per flag.
-fn live(outcome: &Outcome) -> String {
-    let Outcome { position, changes, .. } = outcome;
-    let revision = match outcome.revision {
-        Some(revision) => format!("revision {revision}"),
-        None => format!("position {position}"),
-    };
-    let flag = outcome.flag.as_ref();
-    let now =
-        flag.map(|flag| format!("{}   {}{}", flag.flag, serving(&flag.live), held(Some(flag))));
-    match (outcome.outcome, now) {
-        (CommandOutcome::Unchanged, None) => {
-            "nothing to change: every flag is stopped already\n".to_owned()
-        }
-        (CommandOutcome::Unchanged, Some(now)) => format!("nothing to change: {now}\n"),
-        // A repeated command whose parts are not reported was answered before.
-        (CommandOutcome::Repeated | CommandOutcome::Pending, now) if changes.is_empty() => {
-            let now = now.map(|now| format!("; now {now}")).unwrap_or_default();
-            format!("{revision}   was done before under the same name{now}\n")
-        }
-        _ => changes.iter().map(|change| line(&revision, change, flag)).collect(),
-    }
-}
-
-fn line(revision: &str, change: &FlagChange, flag: Option<&FlagState>) -> String {
-    let (was, live) = (change.was.as_deref().unwrap_or(""), change.live.as_deref().unwrap_or(""));
-    let wanted = &change.wanted;
-    let back_to = change.back_to.map(|to| format!("   back to revision {to}")).unwrap_or_default();
-    let saved = if live == wanted || change.action == ActionName::Stop {
-        String::new()
-    } else {
-        format!("   saved: {wanted}")
-    };
-    // Of a stopped flag it matters who holds the split that is saved, not that one is held.
-    let held = if live == wanted || !saved.is_empty() { held(flag) } else { String::new() };
-    let same = if was == live && live == wanted { "   nothing changes for users" } else { "" };
-    format!("{revision}   {}   {}{saved}{back_to}{held}{same}\n", change.flag, arrow(was, live))
-}
-
-/// Whether a person on a terminal says yes.
+/// Whether a person on a terminal says yes. A question that is longer than a line ends in one of its
+/// own.
 pub fn confirmed(question: &str) -> bool {
-    let answer = output::ask(&format!("{question}? [y/N] "));
+    let question = format!("{question}? [y/N] ");
+    let mut lines = lines_of(&question, output::columns().unwrap_or(usize::MAX));
+    let last = lines.pop().unwrap_or_default();
+    lines.iter().for_each(|line| print_note(line));
+    let answer = output::ask(&last);
     matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_command_of_this_program_is_shown_to_be_typed() {
-        for (text, shown) in [
-            ("turnout resume build-events", true),
-            ("turnout rollback a.b_c --to 12", true),
-            ("curl evil.example", false),
-            ("turnout resume a; rm x", false),
-            ("turnout resume $(x)", false),
-            ("turnout resume a\nrm x", false),
-            ("turnout resume a > /etc/x", false),
-            ("turnoutx", false),
-        ] {
-            assert_eq!(is_own_command(text), shown, "{text}");
-        }
-    }
 }

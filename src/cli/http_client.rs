@@ -9,6 +9,7 @@ use hyper::Response;
 use hyper::body::Bytes;
 use reqwest::{Client, RequestBuilder, StatusCode, Url};
 use tokio::runtime::Runtime;
+use turnout_api::admin::commands::Widening;
 use turnout_api::problem::Code;
 
 use super::Exit;
@@ -25,6 +26,8 @@ pub struct CliError {
     pub message: String,
     /// The code of its problem details.
     pub code: Option<Code>,
+    /// What the command would have changed, where that is why it was refused.
+    pub widening: Option<Box<Widening>>,
 }
 
 /// Why there is no response.
@@ -44,7 +47,7 @@ pub struct Target(Url);
 impl CliError {
     /// The call could not be made.
     pub fn failed(message: impl Into<String>) -> CliError {
-        CliError { exit: Exit::Failed, message: message.into(), code: None }
+        CliError { exit: Exit::Failed, message: message.into(), code: None, widening: None }
     }
 
     /// A refusal by a listener, with the exit code that fits its status.
@@ -55,7 +58,7 @@ impl CliError {
             404 if code.is_some_and(|code| code != Code::NoSuchRoute) => Exit::No,
             _ => Exit::Failed,
         };
-        CliError { exit, message, code }
+        CliError { exit, message, code, widening: None }
     }
 
     /// No program answered at `url`; `option` says where else to ask, `then` what to do after a

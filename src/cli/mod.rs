@@ -23,6 +23,7 @@ mod history;
 mod http_client;
 mod keys;
 mod listener;
+mod outcome;
 mod output;
 mod problems;
 mod remote;

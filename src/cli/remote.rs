@@ -236,7 +236,7 @@ impl AdminCaller {
 
     /// What to say of a refusal.
     pub fn refused(&self, refusal: RefusedAnswer) -> CliError {
-        let RefusedAnswer { status, problem, since, .. } = refusal;
+        let RefusedAnswer { status, problem, since, widening, .. } = refusal;
         let Some(Problem { code, detail, .. }) = problem else {
             let message = match (&self.no_token, status.as_u16()) {
                 (Some(why), 401) => why.clone(),
@@ -254,7 +254,7 @@ impl AdminCaller {
             }
             _ => format!("{detail}{}{}", hint(code), meanwhile(&since)),
         };
-        CliError::refused(status, Some(code), message)
+        CliError { widening, ..CliError::refused(status, Some(code), message) }
     }
 }
 

@@ -4,7 +4,7 @@
 use turnout_api::admin::commands::ResumeCommand;
 use turnout_api::admin::flags::{Attribution, FlagState, Status};
 
-use super::change::{ChangeArgs, ConfirmArgs, confirmed};
+use super::change::{ChangeArgs, ConfirmArgs, RESUME, confirmed};
 use super::count::count;
 use super::exit::Exit;
 use super::http_client::CliError;
@@ -34,8 +34,7 @@ pub fn run(args: &ChangeArgs, asking: &ConfirmArgs, body: &ResumeCommand) -> Exi
         print_note("nothing was changed");
         return Exit::No;
     }
-    let path = |flag: &FlagKey| format!("/v1/flags/{flag}/resume");
-    let exits = flags.iter().map(|flag| args.at_once(&path(flag), Some(flag), body.clone()));
+    let exits = flags.iter().map(|flag| args.at_once(RESUME, Some(flag), body.clone()));
     // Every flag is tried; the first that could not be resumed decides the exit code.
     exits.fold(Exit::Yes, |first, exit| if first == Exit::Yes { exit } else { first })
 }

@@ -1,7 +1,7 @@
 //! `turnout set`: holds a split over the file's.
 
 use clap::Args;
-use turnout_api::admin::commands::SetCommand;
+use turnout_api::admin::commands::{FlagChange, SetCommand};
 use turnout_api::admin::flags::FlagState;
 
 use super::change::{ChangeArgs, ChangeRequest, ConfirmArgs};
@@ -51,7 +51,7 @@ impl Set {
         body.for_ms = self.held_for;
         body.then = self.then.map(|then| then.to_string());
         let wanted = body.clone();
-        let question = |flag: &FlagState| {
+        let question = |flag: &FlagState, _: Option<&FlagChange>| {
             let (end, name, after) = (self.end(flag), &self.flag, after(flag, &wanted));
             match &flag.overrides.stop {
                 Some(stop) => format!(

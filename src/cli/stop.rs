@@ -5,7 +5,6 @@ use turnout_api::admin::commands::PlainCommand;
 
 use super::Exit;
 use super::change::ChangeArgs;
-use super::output::print_note;
 use crate::flag::FlagKey;
 
 #[derive(Debug, Args)]
@@ -27,14 +26,6 @@ pub struct Stop {
 
 impl Stop {
     pub fn run(&self) -> Exit {
-        let path = self
-            .flag
-            .as_ref()
-            .map_or_else(|| "/v1/stop".to_owned(), |flag| format!("/v1/flags/{flag}/stop"));
-        let exit = self.args.at_once(&path, self.flag.as_ref(), PlainCommand::default());
-        if self.all && exit != Exit::Failed && !self.args.json {
-            print_note("undo: turnout resume --all");
-        }
-        exit
+        self.args.at_once("stop", self.flag.as_ref(), PlainCommand::default())
     }
 }

@@ -1,12 +1,12 @@
 //! `turnout resume`, `turnout unset` and `turnout rollback`: what takes a change back.
 
 use clap::{ArgGroup, Args};
-use turnout_api::admin::commands::{PlainCommand, ResumeCommand, RollbackCommand};
+use turnout_api::admin::commands::{FlagChange, PlainCommand, ResumeCommand, RollbackCommand};
 use turnout_api::admin::flags::FlagState;
 
-use super::change::{ChangeArgs, ChangeRequest, ConfirmArgs};
+use super::change::{ChangeArgs, ChangeRequest, ConfirmArgs, RESUME};
 use super::set::share;
-use super::words::{self, arrow};
+use super::words::{self, arrow, serving, short, short_arrow};
 use super::{Exit, resume_all};
 use crate::flag::{FlagKey, Share};
 
@@ -39,7 +39,7 @@ impl Resume {
         let at = self.at.map(|share| share.to_string());
         let body = ResumeCommand { at, ..ResumeCommand::default() };
         let Some(key) = &self.flag else { return resume_all::run(&self.args, &self.asking, &body) };
-        let question = |flag: &FlagState| {
+        let question = |flag: &FlagState, _: Option<&FlagChange>| {
             let split = flag.split.as_ref().map_or("0%", |split| &split.realtime);
             let share = self.at.map_or_else(|| split.to_owned(), |share| share.to_string());
             let by = flag.overrides.stop.as_ref().map(words::mark).unwrap_or_default();
@@ -47,7 +47,7 @@ impl Resume {
         };
         self.args.run_change(
             &self.asking,
-            ChangeRequest { verb: "resume", flag: key, body, question: &question },
+            ChangeRequest { verb: RESUME, flag: key, body, question: &question },
         )
     }
 }
@@ -69,9 +69,16 @@ pub struct Unset {
 
 impl Unset {
     pub fn run(&self) -> Exit {
-        let question = |flag: &FlagState| {
-            let file = flag.file.as_deref().unwrap_or_default();
-            format!("{} on {}", arrow(&flag.live, file), self.flag)
+        let question = |flag: &FlagState, _: Option<&FlagChange>| {
+            let (file, name) = (flag.file.as_deref().unwrap_or_default(), &self.flag);
+            match &flag.overrides.stop {
+                Some(stop) => format!(
+                    "{name} is stopped by {} and stays stopped. Keep {} for when it is resumed, as its file says",
+                    stop.by,
+                    short(file)
+                ),
+                None => format!("{} on {name}", arrow(&flag.live, file)),
+            }
         };
         self.args.run_change(
             &self.asking,
@@ -107,20 +114,41 @@ pub struct Rollback {
 impl Rollback {
     pub fn run(&self) -> Exit {
         let body = RollbackCommand { to: self.to, ..RollbackCommand::default() };
-        let question = |flag: &FlagState| {
-            let what = self.to.map_or_else(
-                || "undo the newest change".to_owned(),
-                |to| format!("go back to revision {to}"),
-            );
-            let live = &flag.live;
-            format!(
-                "{what} of {}, live now: {live}; that opens realtime-v2 to more users, or closes `disabled` to some, now or later",
-                self.flag
-            )
-        };
+        let question = |flag: &FlagState, would: Option<&FlagChange>| self.question(flag, would);
         self.args.run_change(
             &self.asking,
             ChangeRequest { verb: "rollback", flag: &self.flag, body, question: &question },
         )
+    }
+
+    /// What will be live, as far as the server said it.
+    fn question(&self, flag: &FlagState, would: Option<&FlagChange>) -> String {
+        let (name, live) = (&self.flag, &flag.live);
+        let what = self.to.map_or_else(
+            || "Undo its newest change".to_owned(),
+            |to| format!("Go back to revision {to}"),
+        );
+        if let Some(stop) = &flag.overrides.stop {
+            return format!(
+                "{name} is stopped by {}, and a rollback does not lift that. {what}, for when it is resumed",
+                stop.by
+            );
+        }
+        let Some(change) = would else {
+            return format!("{name} serves {}. {what}", serving(live));
+        };
+        let (was, is) = (change.was.as_deref().unwrap_or(live), change.live.as_deref());
+        let then = match is {
+            Some(is) if is != was => short_arrow(was, is),
+            _ => format!("{}, as its file was then", short(was)),
+        };
+        let back_to =
+            change.back_to.map(|to| format!(", back to revision {to}")).unwrap_or_default();
+        let held = if change.stays_held {
+            format!(", held until you type `turnout unset {name}`")
+        } else {
+            String::new()
+        };
+        format!("{name}: {then}{back_to}{held}")
     }
 }

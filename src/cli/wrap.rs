@@ -1,7 +1,8 @@
 //! Lines that fit the terminal: a line that is too long goes on in the next one, indented.
 
-/// Where a line is best broken: between two parts of it, before a remark, between two words.
-const BREAKS: [&str; 3] = ["   ", " (", " "];
+/// Where a line is best broken: between two parts of it, before a command, before a remark, between two
+/// words.
+const BREAKS: [&str; 4] = ["   ", " turnout", " (", " "];
 /// The blanks before the rest of a line.
 const INDENT: usize = 2;
 
@@ -61,6 +62,11 @@ mod tests {
                 "revision 6   chat   saved: 5%   held by oncall",
                 32,
                 "revision 6   chat   saved: 5%\n  held by oncall",
+            ),
+            (
+                "stopped; to lift that: turnout resume a",
+                38,
+                "stopped; to lift that:\n  turnout resume a",
             ),
             ("one two three four", 7, "one two\n  three\n  four"),
             ("  two words", 6, "  two\n  words"),

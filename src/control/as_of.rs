@@ -23,6 +23,7 @@ impl Inner {
                 return Err(CommandError::unknown(&state, flag).into());
             }
         }
+        let nothing_left = || CommandError::nothing_to_roll_back(&self.state(), flag);
         let revision = match to {
             Some(revision) => {
                 let newest = self.state().catalog.head.revision;
@@ -33,13 +34,13 @@ impl Inner {
             }
             None => {
                 let undone = change_to_undo(store, flag).await.map_err(down)?;
-                undone.ok_or_else(|| CommandError::NothingToRollBack(flag.clone()))? - 1
+                undone.ok_or_else(nothing_left)? - 1
             }
         };
         let at = store.flag_at(flag.as_str(), revision).await.map_err(down)?;
         let nothing = || match to {
             Some(_) => CommandError::NothingThen { flag: flag.clone(), revision },
-            None => CommandError::NothingToRollBack(flag.clone()),
+            None => nothing_left(),
         };
         let (record, mut content) = at.ok_or_else(nothing)?;
         let id = record

@@ -1,7 +1,7 @@
 //! An operator's command, and its outcome.
 
 use crate::flag::FlagKey;
-use crate::ledger::{Actor, Command, CommandError, ContentHash, PlannedChange};
+use crate::ledger::{Actor, Command, CommandError, ContentHash, Decision, PlannedChange};
 use crate::snapshot::Position;
 use crate::store::StoredRevision;
 
@@ -46,7 +46,7 @@ pub enum CommandRejected {
     #[error(
         "this would open realtime-v2 to more users, or close `disabled` to some, now or later, or take a hold away, and only narrowing is permitted here"
     )]
-    MayOnlyNarrow,
+    MayOnlyNarrow(Decision),
     #[error("`{flag}` changed at revision {changed_at}, after the one you looked at")]
     Moved { flag: FlagKey, changed_at: u64, since: Vec<StoredRevision> },
     #[error(

@@ -247,7 +247,7 @@ impl Inner {
 /// A caller that may only narrow cannot remove a held split or a pin.
 fn check_release(request: &CommandRequest, decided: &Decision) -> Result<(), CommandRejected> {
     if !request.may_widen && decided.releases() {
-        Err(CommandRejected::MayOnlyNarrow)
+        Err(CommandRejected::MayOnlyNarrow(decided.clone()))
     } else {
         Ok(())
     }
@@ -259,7 +259,7 @@ fn check_gates(request: &CommandRequest, decided: &Decision) -> Result<(), Comma
         return Ok(());
     }
     if !request.may_widen {
-        return Err(CommandRejected::MayOnlyNarrow);
+        return Err(CommandRejected::MayOnlyNarrow(decided.clone()));
     }
     if request.reason.as_deref().is_none_or(|reason| reason.trim().is_empty()) {
         return Err(CommandRejected::ReasonNeeded);

@@ -36,7 +36,7 @@ impl Inner {
             message: format!(
                 "the split held on `{flag}` has reached its end, and ending it would open realtime-v2 to more users"
             ),
-            hint: format!("set it by hand, or `turnout unset {flag}`; named with --then, an end happens by itself"),
+            hint: format!("set it by hand, or `turnout unset {flag} --reason '…'`; named with --then, an end happens by itself"),
         });
         self.trouble(ProblemKind::ExpiryWouldWiden, refused.collect());
         if expiry.decided.parts.is_empty() {

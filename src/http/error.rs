@@ -2,6 +2,7 @@
 //! details (RFC 9457) and OFREP's.
 
 use axum::http::{StatusCode, Uri};
+use turnout_api::admin::commands::FlagChange;
 use turnout_api::admin::history::Revision;
 use turnout_api::ofrep::ErrorCode;
 use turnout_api::problem::{Code, Problem};
@@ -136,6 +137,8 @@ pub enum ApiError {
         says: &'static str,
         detail: String,
         since: Option<Vec<Revision>>,
+        /// Whether it would have widened, and what it would have changed.
+        would: Option<(bool, Vec<FlagChange>)>,
     },
 }
 

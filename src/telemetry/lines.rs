@@ -60,7 +60,7 @@ pub fn news(news: &ControlEvent) {
             warn!(
                 target: target::CONTROL,
                 { feature_flag.key = flag.as_str() },
-                "{flag}: rollout {file} not live: held at {live} by {by} for {since}{reason}; turnout unset {flag}"
+                "{flag}: rollout {file} not live: held at {live} by {by} for {since}{reason}; turnout unset {flag} --reason '…'"
             );
         }
     }

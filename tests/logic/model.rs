@@ -356,8 +356,10 @@ impl Life {
             }
         ));
         let Some((kind, after)) = self.wanted(which, &command) else {
-            let nothing_left =
-                matches!(done, Err(CommandRejected::Refused(CommandError::NothingToRollBack(_))));
+            let nothing_left = matches!(
+                done,
+                Err(CommandRejected::Refused(CommandError::NothingToRollBack { .. }))
+            );
             let out_of_reach = !self.database_is_there
                 && matches!(done, Err(CommandRejected::Down(_) | CommandRejected::Unknown));
             assert!(nothing_left || out_of_reach, "{:#?}", self.story);
@@ -377,7 +379,7 @@ impl Life {
         let is_plain = !matches!(command, Command::Rollback { .. });
         match done {
             Ok(CommandOutcome::Unchanged) => {}
-            Err(CommandRejected::MayOnlyNarrow) => {
+            Err(CommandRejected::MayOnlyNarrow(_)) => {
                 assert!(!(may_widen || is_plain && narrows && !may_release), "{:#?}", self.story);
             }
             Err(CommandRejected::Down(_) | CommandRejected::Unknown) if !self.database_is_there => {

@@ -5,10 +5,10 @@ use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, W
 use axum::http::{HeaderValue, Response, StatusCode};
 use bytes::Bytes;
 use serde::Serialize;
-use turnout_api::admin::commands::Conflict;
+use turnout_api::admin::commands::{Conflict, Widening};
 use turnout_api::problem::CursorProblem;
 
-use super::errors::since;
+use super::errors::{since, would};
 use super::pieces::in_pieces;
 use super::state::AdminState;
 use crate::http::error::{ApiError, ends_the_connection};
@@ -22,12 +22,15 @@ pub fn json(state: &AdminState, status: StatusCode, body: &impl Serialize) -> Re
 pub fn refuse(state: &AdminState, refusal: &ApiError) -> Response<Body> {
     let status = refusal.status_and_code().0;
     let problem = refusal.problem_details();
-    let body = match (since(refusal), refusal.cursor()) {
-        (Some(since), _) => serde_json::to_vec(&Conflict { problem, since: since.to_vec() }),
-        (None, Some(cursor)) => {
+    let body = match (since(refusal), would(refusal), refusal.cursor()) {
+        (Some(since), _, _) => serde_json::to_vec(&Conflict { problem, since: since.to_vec() }),
+        (_, Some((widens, would)), _) => {
+            serde_json::to_vec(&Widening { problem, widens: Some(*widens), would: would.clone() })
+        }
+        (_, _, Some(cursor)) => {
             serde_json::to_vec(&CursorProblem { problem, cursor: cursor.to_owned() })
         }
-        (None, None) => serde_json::to_vec(&problem),
+        (None, None, None) => serde_json::to_vec(&problem),
     };
     let mut response = respond(state, status, "application/problem+json", body.unwrap_or_default());
     if status == StatusCode::UNAUTHORIZED {

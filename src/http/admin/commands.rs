@@ -8,7 +8,7 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::{HeaderMap, Response, StatusCode};
 use tokio::task::spawn_blocking;
 use turnout_api::admin::commands::{
-    self as messages, FlagChange, Outcome, PlainCommand, ResumeCommand, RollbackCommand, SetCommand,
+    self as messages, Outcome, PlainCommand, ResumeCommand, RollbackCommand, SetCommand,
 };
 use turnout_api::admin::flags::FlagStatus;
 use turnout_api::bounds::{MAX_HELD_MS, MAX_KEY_BYTES, MAX_REASON_BYTES};
@@ -29,8 +29,8 @@ use crate::http::error::ApiError;
 use crate::http::flag_path::{FlagPath, key};
 use crate::http::request_body::body as read_body;
 use crate::ledger::{
-    Action, Command, ContentHash, CredentialId, EffectiveState, ExpiryRequest, PlannedChange,
-    Served, SplitOverride,
+    Action, Command, ContentHash, CredentialId, EffectiveState, ExpiryRequest, FlagRecord,
+    PlannedChange, SplitOverride, is_narrowing,
 };
 use crate::telemetry::ago;
 
@@ -245,7 +245,8 @@ fn outcome_of(state: &AdminState, command: &Command, done: &CommandOutcome) -> O
     };
     let parts = parts_of(done);
     let in_force = is_in_force(effective, command, revision);
-    let mut notes = notes(effective, command, parts);
+    let is_saved = matches!(done, CommandOutcome::Committed { .. });
+    let mut notes = notes(effective, command, parts, is_saved);
     let is_stop = matches!(command, Command::Stop { .. } | Command::StopAll);
     if !is_stop && is_clamped(state) {
         notes.push(ServerAuth::CLAMPS.to_owned());
@@ -253,14 +254,8 @@ fn outcome_of(state: &AdminState, command: &Command, done: &CommandOutcome) -> O
     if let (CommandOutcome::Repeated { revision }, false) = (done, in_force) {
         notes.insert(0, lifted_since(*revision));
     }
-    let change = |part: &PlannedChange| FlagChange {
-        flag: part.flag.to_string(),
-        action: part.action.into(),
-        back_to: part.action.target_revision(),
-        was: part.before.as_ref().map(|before| view::serves(before).to_string()),
-        wanted: Served::Rollout(part.after.split(), view::default(&part.after)).to_string(),
-        live: effective.flag(part.flag.as_str()).map(|entry| view::serves(&entry).to_string()),
-    };
+    let change =
+        |part: &PlannedChange| view::flag_change(part, effective.flag(part.flag.as_str()).as_ref());
     Outcome {
         outcome,
         revision,
@@ -275,16 +270,34 @@ fn outcome_of(state: &AdminState, command: &Command, done: &CommandOutcome) -> O
 }
 
 /// What an operator must not overlook.
-fn notes(effective: &EffectiveState, command: &Command, parts: &[PlannedChange]) -> Vec<String> {
+fn notes(
+    effective: &EffectiveState,
+    command: &Command,
+    parts: &[PlannedChange],
+    is_saved: bool,
+) -> Vec<String> {
     let mut notes = Vec::new();
-    let Some(entry) = command.flag().and_then(|flag| effective.flag(flag.as_str())) else {
+    let Some((flag, entry)) =
+        command.flag().and_then(|flag| Some((flag, effective.flag(flag.as_str())?)))
+    else {
         return notes;
+    };
+    let is_rollback = matches!(command, Command::Rollback { .. });
+    let not_live = match (parts.is_empty(), is_saved) {
+        (true, _) => "",
+        (false, true) => "saved, NOT live: ",
+        (false, false) => "NOT live: ",
     };
     if let (Some(stop), false) = (&entry.record.stop, matches!(command, Command::Stop { .. })) {
         let reason = stop.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
-        notes.push(format!("saved, NOT live: stopped by {}{reason}", stop.by));
-    } else if view::state(&entry) == FlagStatus::Off {
-        notes.push("saved, NOT live: its file says `enabled: false`".to_owned());
+        let resume = to_type(&format!("resume {flag}"), true);
+        let lifts =
+            if is_rollback { "a rollback does not lift that" } else { "to lift that, type" };
+        notes.push(format!("{not_live}stopped by {}{reason}; {lifts}: {resume}", stop.by));
+    } else if view::state(&entry) == FlagStatus::Off && !parts.is_empty() {
+        notes.push(format!("{not_live}its file says `enabled: false`"));
+    } else if let (true, [part]) = (is_rollback, parts) {
+        notes.extend(note_of_hold(part));
     }
     if let (Command::Set { ends, .. }, Some(held), false) =
         (command, &entry.record.split, parts.is_empty())
@@ -292,6 +305,15 @@ fn notes(effective: &EffectiveState, command: &Command, parts: &[PlannedChange])
         notes.extend(note_of_end(held, ends.is_none()));
     }
     notes
+}
+
+/// Until when a rollback holds: what it brought back stays over the file.
+fn note_of_hold(part: &PlannedChange) -> Option<String> {
+    let record = &part.after.record;
+    let released = FlagRecord { pin: None, split: None, ..record.clone() };
+    let widens = !is_narrowing(&part.after, &part.after.with(released));
+    let unset = to_type(&format!("unset {}", part.flag), widens);
+    view::stays_held(record).then(|| format!("held over the file until you type: {unset}"))
 }
 
 /// What a split's end does, where that is not what was asked for.
@@ -314,16 +336,22 @@ fn note_of_end(held: &SplitOverride, kept: bool) -> Option<String> {
     }
 }
 
+/// The command that takes a part back.
 fn undo(command: &Command, part: &PlannedChange) -> Option<String> {
-    let flag = &part.flag;
-    match (command, part.action) {
-        (Command::StopAll, _) => None,
-        (_, Action::Stop) => Some(format!("turnout resume {flag}")),
-        (_, Action::Resume) => Some(format!("turnout stop {flag}")),
+    let (flag, before) = (&part.flag, part.before.as_ref());
+    let widens = || !before.is_some_and(|before| is_narrowing(&part.after, before));
+    Some(match (command, part.action) {
+        (Command::StopAll, _) => to_type("resume --all", true),
+        (_, Action::Stop) => to_type(&format!("resume {flag}"), true),
+        (_, Action::Resume) => to_type(&format!("stop {flag}"), false),
         (_, Action::Rollback { .. }) => {
-            let before = part.before.as_ref().map(|entry| entry.changed_at)?;
-            Some(format!("turnout rollback {flag} --to {before}"))
+            to_type(&format!("rollback {flag} --to {}", before?.changed_at), widens())
         }
-        _ => Some(format!("turnout rollback {flag}")),
-    }
+        _ => to_type(&format!("rollback {flag}"), widens()),
+    })
+}
+
+/// A command as it can be typed: what widens needs a reason.
+fn to_type(verb: &str, widens: bool) -> String {
+    format!("turnout {verb}{}", if widens { " --reason '…'" } else { "" })
 }

@@ -2,14 +2,16 @@
 //! its meaning.
 
 use axum::http::StatusCode;
+use turnout_api::admin::commands::FlagChange;
 use turnout_api::admin::history::Revision;
 use turnout_api::problem::Code;
 
 use super::revisions::revisions;
+use super::view::flag_change;
 use crate::control::CommandRejected;
 use crate::flag::{FlagKey, Share};
 use crate::http::error::ApiError;
-use crate::ledger::CommandError;
+use crate::ledger::{CommandError, Decision, PlannedChange};
 
 impl From<CommandRejected> for ApiError {
     fn from(rejected: CommandRejected) -> ApiError {
@@ -17,8 +19,15 @@ impl From<CommandRejected> for ApiError {
             CommandRejected::Moved { since, .. } => Some(revisions(since)),
             _ => None,
         };
+        let would = match &rejected {
+            CommandRejected::MayOnlyNarrow(decided) => {
+                let change = |part: &PlannedChange| flag_change(part, Some(&part.after));
+                Some((!decided.is_narrowing(), decided.parts.iter().map(change).collect()))
+            }
+            _ => None,
+        };
         let (status, code, says) = status_code_and_title(&rejected);
-        ApiError::Order { row: (status, code), says, detail: rejected.to_string(), since }
+        ApiError::Order { row: (status, code), says, detail: rejected.to_string(), since, would }
     }
 }
 
@@ -37,7 +46,7 @@ fn status_code_and_title(rejected: &CommandRejected) -> (StatusCode, Code, &'sta
             Code::KeyReused,
             "the idempotency key was used for another request, or by another caller",
         ),
-        CommandRejected::MayOnlyNarrow => {
+        CommandRejected::MayOnlyNarrow(_) => {
             (S::FORBIDDEN, Code::MayOnlyNarrow, "the role may stop and lower only")
         }
         CommandRejected::Moved { .. } => (
@@ -83,7 +92,7 @@ fn row_of_refused(refused: &CommandError) -> (StatusCode, Code, &'static str) {
             (not_so, Code::DisabledIsDefault, "the flag's default is `disabled` already")
         }
         CommandError::NotStopped(_) => (not_so, Code::NotStopped, "the flag is not stopped"),
-        CommandError::NothingToRollBack(_) => {
+        CommandError::NothingToRollBack { .. } => {
             (not_so, Code::NothingToRollBack, "no change is left to roll back")
         }
         CommandError::NothingThen { .. } => (
@@ -128,7 +137,8 @@ impl ErrorProfile {
             rejected.push(refused(CommandError::DisabledIsDefault(flag.clone())));
         }
         if self.widen {
-            rejected.extend([CommandRejected::ReasonNeeded, CommandRejected::MayOnlyNarrow]);
+            rejected.push(CommandRejected::ReasonNeeded);
+            rejected.push(CommandRejected::MayOnlyNarrow(Decision::default()));
             rejected.push(CommandRejected::Moved {
                 flag: flag.clone(),
                 changed_at: 0,
@@ -140,7 +150,9 @@ impl ErrorProfile {
         }
         if self.roll_back {
             rejected.push(CommandRejected::NoSuchRevision(0));
-            rejected.push(refused(CommandError::NothingToRollBack(flag.clone())));
+            let nothing_left =
+                CommandError::NothingToRollBack { flag: flag.clone(), is_stopped: false };
+            rejected.push(refused(nothing_left));
             rejected.push(refused(CommandError::NothingThen { flag, revision: 0 }));
         }
         rejected.into_iter().map(ApiError::from).collect()
@@ -168,6 +180,15 @@ pub fn no_room_for_a_token() -> Vec<ApiError> {
 pub fn since(refusal: &ApiError) -> Option<&[Revision]> {
     match refusal {
         ApiError::Order { since, .. } => since.as_deref(),
+        _ => None,
+    }
+}
+
+/// Whether the command would have widened, and what it would have changed, where it was refused for
+/// that.
+pub fn would(refusal: &ApiError) -> Option<&(bool, Vec<FlagChange>)> {
+    match refusal {
+        ApiError::Order { would, .. } => would.as_ref(),
         _ => None,
     }
 }

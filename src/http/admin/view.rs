@@ -1,11 +1,15 @@
 //! A flag as operators see it: what is live, what its file says, and which overrides are held.
 
+use turnout_api::admin::commands::FlagChange;
 use turnout_api::admin::convergence::StreamCounts;
 use turnout_api::admin::flags::{self, End, FlagState, FlagStatus, Held, Overrides};
 
 use crate::convergence::Counts;
 use crate::flag::{FlagKey, Strategy};
-use crate::ledger::{Attribution, EffectiveState, Expiry, FlagEntry, Pin, Served, SplitOverride};
+use crate::ledger::{
+    Attribution, EffectiveState, Expiry, FlagEntry, FlagRecord, Pin, PlannedChange, Served,
+    SplitOverride, effect_of,
+};
 
 /// One flag, as it stands in a response.
 pub fn flag_state(
@@ -65,6 +69,26 @@ fn attribution(Attribution { by, at_ms, reason, .. }: &Attribution) -> flags::At
 pub fn stream_counts(counts: Counts) -> StreamCounts {
     let Counts { open, confirmed, not_needed, told, missing, ended } = counts;
     StreamCounts { open, confirmed, not_needed, told, missing, ended }
+}
+
+/// What a command does to a flag, and what the flag serves then.
+pub fn flag_change(part: &PlannedChange, then: Option<&FlagEntry>) -> FlagChange {
+    let (before, after) = (part.before.clone().unwrap_or_default(), &part.after);
+    FlagChange {
+        flag: part.flag.to_string(),
+        action: part.action.into(),
+        back_to: part.action.target_revision(),
+        was: part.before.as_ref().map(|before| serves(before).to_string()),
+        wanted: Served::Rollout(after.split(), default(after)).to_string(),
+        live: then.map(|entry| serves(entry).to_string()),
+        effect: effect_of(part.action, &before, after),
+        stays_held: stays_held(&after.record),
+    }
+}
+
+/// Whether what is held over the file's stays until it is taken away.
+pub fn stays_held(FlagRecord { pin, split, .. }: &FlagRecord) -> bool {
+    pin.is_some() || split.as_ref().is_some_and(|held| held.ends.is_none())
 }
 
 /// What decides what the flag serves.

@@ -1,7 +1,7 @@
 //! The responses of a call that is refused, from the one table of errors.
 
 use serde_json::Value as Json;
-use turnout_api::admin::commands::Conflict;
+use turnout_api::admin::commands::{Conflict, Widening};
 use turnout_api::ofrep::{Failure, RequestFailure};
 use turnout_api::problem::{CursorProblem, Problem};
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType};
@@ -24,6 +24,8 @@ pub fn problems(refusals: &[ApiError]) -> Vec<ResponseSpec> {
             MessageSchema::of::<CursorProblem>()
         } else if status == Some(409) && of_status.iter().any(is_order) {
             MessageSchema::of::<Conflict>()
+        } else if status == Some(403) && of_status.iter().any(is_order) {
+            MessageSchema::of::<Widening>()
         } else {
             MessageSchema::of::<Problem>()
         };

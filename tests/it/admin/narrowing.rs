@@ -37,7 +37,13 @@ async fn check(before: &[Json], order: &str, body: Json, wanted: (u16, &str)) {
         let answer = request.body(body.to_string()).send().await.unwrap();
         let (status, answer) = (answer.status().as_u16(), answer.json::<Json>().await.unwrap());
         let word = answer["code"].as_str().or(answer["outcome"].as_str()).unwrap();
+        let word = if answer["widens"] == false { "only-releases" } else { word };
         assert_eq!((status, word), wanted, "{before:?}, then {order} {body}: {answer}");
+        // A refusal says what would have been changed, and whether that opens anything.
+        if status == 403 {
+            let would = &answer["would"][0];
+            assert_eq!((&would["flag"], &would["action"]), (&json!("chat"), &json!(order)));
+        }
     }
 }
 
@@ -52,6 +58,8 @@ fn set(share: &str) -> Json {
 #[tokio::test]
 async fn a_narrow_only_caller_cannot_set_an_expiry_that_widens() {
     const NO: (u16, &str) = (403, "may-only-narrow");
+    // It opens nothing, and takes away what is held.
+    const RELEASES: (u16, &str) = (403, "only-releases");
     const YES: (u16, &str) = (200, "committed");
     // The command brings an expiry.
     check(&[], "set", held("10%", 1, "100%"), NO).await;
@@ -68,9 +76,9 @@ async fn a_narrow_only_caller_cannot_set_an_expiry_that_widens() {
     // The command takes an expiry away.
     check(&two_hours, "set", set("60%"), NO).await;
     // The command takes a held split away: the file may allow more tomorrow.
-    check(&two_hours, "unset", json!({}), NO).await;
-    check(&[set("10%")], "unset", json!({}), NO).await;
-    check(&[set("50%")], "rollback", json!({ "to": 1 }), NO).await;
+    check(&two_hours, "unset", json!({}), RELEASES).await;
+    check(&[set("10%")], "unset", json!({}), RELEASES).await;
+    check(&[set("50%")], "rollback", json!({ "to": 1 }), RELEASES).await;
     check(&[held("60%", 2, "5%")], "unset", json!({}), NO).await;
     check(&[held("60%", 2, "5%")], "rollback", json!({}), NO).await;
     check(&[held("5%", 2, "90%")], "set", set("5%"), YES).await;

@@ -125,7 +125,11 @@ async fn widening_needs_a_reason_and_narrowing_does_not() {
 
 #[tokio::test]
 async fn a_stop_stays_until_it_is_resumed() {
-    let not_live = "saved, NOT live: stopped by local-admin (incident 4711)";
+    const WHY: &str = "stopped by local-admin (incident 4711)";
+    const RESUME: &str = "turnout resume chat --reason '…'";
+    let lifts = format!("{WHY}; to lift that, type: {RESUME}");
+    let not_live = format!("saved, NOT live: {lifts}");
+    let still_stopped = format!("saved, NOT live: {WHY}; a rollback does not lift that: {RESUME}");
     let reply =
         |member: Json| and(json!({ "state": "stopped", "live": "STOPPED -> polling" }), member);
     let steps = vec![
@@ -133,7 +137,7 @@ async fn a_stop_stays_until_it_is_resumed() {
             "stop",
             json!({ "reason": "incident 4711" }),
             reply(
-                json!({ "outcome": "committed", "undo": "turnout resume chat", "action": "stop", "notes": [], "drift": true }),
+                json!({ "outcome": "committed", "undo": RESUME, "action": "stop", "notes": [], "drift": true }),
             ),
         ),
         ("stop", json!({}), reply(json!({ "outcome": "unchanged", "undo": null }))),
@@ -148,11 +152,21 @@ async fn a_stop_stays_until_it_is_resumed() {
             json!({ "realtime-v2": "50%", "reason": "later" }),
             reply(json!({ "wanted": "realtime-v2 50%", "notes": [not_live] })),
         ),
-        ("rollback", json!({}), reply(json!({ "wanted": "realtime-v2 10%", "notes": [not_live] }))),
+        // Nothing is said to be saved where nothing was to change.
+        (
+            "set",
+            json!({ "realtime-v2": "50%", "reason": "later" }),
+            reply(json!({ "outcome": "unchanged", "notes": [lifts] })),
+        ),
+        (
+            "rollback",
+            json!({}),
+            reply(json!({ "wanted": "realtime-v2 10%", "notes": [still_stopped] })),
+        ),
         (
             "rollback",
             json!({ "to": 3, "reason": "again" }),
-            reply(json!({ "wanted": "realtime-v2 50%", "notes": [not_live] })),
+            reply(json!({ "wanted": "realtime-v2 50%", "notes": [still_stopped] })),
         ),
         ("unset", json!({}), reply(json!({ "notes": [not_live], "held": false }))),
         ("file", json!(half("20%")), reply(json!({}))),
@@ -166,7 +180,11 @@ async fn a_stop_stays_until_it_is_resumed() {
         ),
         ("resume", json!({ "reason": "fixed" }), json!({ "outcome": "unchanged" })),
         ("resume", json!({ "reason": "fixed", "at": "1%" }), no(422, "not-stopped")),
-        ("all", json!({}), json!({ "outcome": "committed", "undo": null, "action": "stop" })),
+        (
+            "all",
+            json!({}),
+            json!({ "outcome": "committed", "undo": "turnout resume --all --reason '…'", "action": "stop" }),
+        ),
         ("resume", json!({ "reason": "slowly", "at": "1%" }), ok("realtime-v2 1%")),
     ];
     check("stops", &half("10%"), steps).await;
@@ -193,9 +211,19 @@ async fn a_rollback_walks_further_back_each_time() {
         (
             "rollback",
             json!({}),
-            and(back("realtime-v2 20%", 2), json!({ "undo": "turnout rollback chat --to 5" })),
+            and(
+                back("realtime-v2 20%", 2),
+                json!({
+                    "undo": "turnout rollback chat --to 5 --reason '…'",
+                    "notes": ["held over the file until you type: turnout unset chat"]
+                }),
+            ),
         ),
-        ("rollback", json!({}), and(back("realtime-v2 10%", 1), json!({ "drift": false }))),
+        (
+            "rollback",
+            json!({}),
+            and(back("realtime-v2 10%", 1), json!({ "drift": false, "notes": [] })),
+        ),
         ("rollback", json!({}), no(422, "nothing-to-roll-back")),
         // The undo command that was returned for the first of them.
         ("rollback", json!({ "to": 5 }), no(422, "reason-required")),

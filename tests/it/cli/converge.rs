@@ -102,7 +102,7 @@ fn a_change_is_watched_until_every_client_holds_it() {
     server.check((
         "set chat 100% -w --reason x",
         0,
-        &["saved: realtime-v2 100%", "done\n"],
+        &["kept for later: 100%", "done\n"],
         &["saved, NOT live"],
     ));
     server.check(("resume chat -w --reason x", 0, &["done\n"], &["undo"]));

@@ -65,14 +65,22 @@ fn a_day_of_an_operators_commands() {
             "kill chat",
             0,
             &["revision 7   chat   realtime-v2 25% -> STOPPED (polling)"],
-            &["undo: turnout resume chat"],
+            &["undo: turnout resume chat --reason '…'\n"],
         ),
         ("stop chat", 0, &["nothing to change: chat   STOPPED (polling)"], &[]),
         (
             "set chat 5%",
             0,
-            &["saved: realtime-v2 5%"],
-            &["saved, NOT live: stopped by local-admin"],
+            &["revision 8   chat   STOPPED (polling)   kept for later: 5%\n"],
+            &[
+                "saved, NOT live: stopped by local-admin; to lift that, type: turnout resume chat --reason '…'\n",
+            ],
+        ),
+        (
+            "set chat 5%",
+            0,
+            &["nothing to change: chat   STOPPED (polling)   kept for later: 5%\n"],
+            &["stopped by local-admin; to lift that, type: turnout resume chat --reason '…'\n"],
         ),
         ("status chat", 0, &["stopped  by local-admin at "], &[]),
         ("resume chat", 3, &[], &["needs a reason"]),
@@ -93,7 +101,7 @@ fn a_day_of_an_operators_commands() {
             "stop --all --reason drill",
             0,
             &["revision 11   chat   ", "revision 11   search   "],
-            &["undo: turnout resume --all"],
+            &["undo: turnout resume --all --reason '…'\n"],
         ),
         ("status", 0, &["chat    STOPPED (polling)  realtime-v2 10%  local-admin  11"], &[]),
         ("stop --all", 0, &["nothing to change: every flag is stopped already"], &[]),
@@ -174,7 +182,21 @@ fn what_was_stopped_together_is_resumed_together() {
             &["chat   STOPPED -> realtime-v2 10%"],
             &["undo: turnout stop chat"],
         ),
-        ("rollback chat --to 1 --reason x", 0, &["nothing to change: chat"], &[]),
+        (
+            "rollback chat --to 1 --reason x",
+            0,
+            &["nothing changes: chat   10% before and after\n"],
+            &[],
+        ),
+        ("stop chat", 0, &["STOPPED"], &[]),
+        (
+            "rollback chat --reason x",
+            3,
+            &[],
+            &[
+                "no change of `chat` left to roll back; it is stopped, and a rollback does not lift that: turnout resume chat --reason '…'",
+            ],
+        ),
     ];
     table.iter().for_each(|row| server.check(*row));
 }
@@ -412,34 +434,47 @@ fn explain_prints_the_same_with_and_without_a_server() {
     ));
 }
 
-/// The command that is printed as the undo undoes the change.
+/// A command that is printed to be typed works as it is printed, without a terminal, and undoes the
+/// change.
 #[test]
-fn the_printed_undo_command_undoes_the_change() {
+fn each_printed_command_undoes_the_change_as_it_is_typed() {
     let server = Server::start();
-    // (the commands before, the command that is undone)
-    for (prepare, line) in [
-        ("status", "set chat 40% --reason x"),
-        ("status", "set chat 3%"),
-        ("set chat 3%", "unset chat --reason x"),
-        ("status", "stop chat"),
-        ("stop chat", "resume chat --reason x"),
+    let live = || {
+        let status = server.json("status --json");
+        status["flags"].as_array().unwrap().iter().map(|flag| flag["live"].clone()).collect()
+    };
+    // (the commands before, the command that is undone, where its undo stands)
+    for (prepare, line, says) in [
+        ("status", "set chat 40% --reason x", "undo: "),
+        ("status", "set chat 3%", "undo: "),
+        ("set chat 3%", "unset chat --reason x", "undo: "),
+        ("set chat 60% --reason x", "unset chat", "undo: "),
+        ("set chat 3% --for 2h --then 50% --reason x", "unset chat --reason x", "undo: "),
+        ("status", "set chat 60% --for 2h --reason x", "undo: "),
+        ("set chat 60% --reason x", "rollback chat", "undo: "),
+        ("set chat 2%", "rollback chat --reason x", "undo: "),
+        ("set chat 70% --reason x", "rollback chat --to 1", "undo: "),
+        ("status", "stop chat", "undo: "),
+        ("stop chat", "resume chat --reason x", "undo: "),
+        ("stop chat", "set chat 1%", "undo: "),
+        ("resume chat --reason x", "stop --all", "undo: "),
+        ("stop chat", "set chat 50% --reason x", "to lift that, type: "),
+        ("stop chat", "rollback chat --to 1 --reason x", "does not lift that: "),
+        ("set chat 2%", "rollback chat --to 2 --reason x", "until you type: "),
     ] {
         server.run(prepare);
-        let before = server.json("status chat --json")["live"].clone();
-        let (_, _, talk) = server.run(line);
-        let undo = talk
-            .lines()
-            .find_map(|line| line.strip_prefix("undo: turnout "))
-            .unwrap_or_else(|| panic!("{line}: {talk}"));
-        let (exit, _, talk) = server.run(&format!(
-            "{undo} {}",
-            if undo.starts_with("stop") { "" } else { "--reason back" }
-        ));
-        assert_eq!(
-            (exit, &server.json("status chat --json")["live"]),
-            (0, &before),
-            "{line}, then {undo}: {talk}"
-        );
+        let before: Vec<Json> = live();
+        let (exit, _, talk) = server.run(line);
+        assert_eq!(exit, 0, "{line}: {talk}");
+        let told = talk.lines().find(|line| line.contains(says));
+        let told = told.unwrap_or_else(|| panic!("{line}: {talk}"));
+        let typed = told.rsplit_once("turnout ").unwrap().1;
+        let (exit, shown, talk) = server.run(typed);
+        assert_eq!(exit, 0, "{line}, then {typed}: {talk}");
+        assert!(shown.contains("revision"), "{line}, then {typed} changed something: {shown}");
+        if says == "undo: " {
+            assert_eq!(live(), before, "{line}, then {typed}: {talk}");
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::flags::FlagState;
-use super::history::{ActionName, Revision};
+use super::history::{ActionName, ChangeEffect, Revision};
 use crate::integer;
 use crate::problem::Problem;
 use crate::schema::{self, FlagKey};
@@ -181,6 +181,27 @@ pub struct FlagChange {
     pub wanted: String,
     #[schema(required)]
     pub live: Option<String>,
+    /// What clients get of it; `null` where it cannot be said.
+    #[schema(required)]
+    pub effect: Option<ChangeEffect>,
+    /// Whether an operator then holds a split or a definition over the file's, and no end was set.
+    #[serde(default)]
+    #[schema(required)]
+    pub stays_held: bool,
+}
+
+/// Why a command was refused that may not widen, and what it would have changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Widening {
+    #[serde(flatten)]
+    pub problem: Problem,
+    /// Whether it would have widened; false where it only takes away what is held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub widens: Option<bool>,
+    /// What it would have changed, where that was why it was refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub would: Vec<FlagChange>,
 }
 
 /// Why a command was refused, and what was changed meanwhile.

@@ -67,8 +67,8 @@ pub enum CommandError {
     DisabledIsDefault(FlagKey),
     #[error("`{0}` is not stopped; `turnout set {0} …` changes its rollout")]
     NotStopped(FlagKey),
-    #[error("there is no change of `{0}` left to roll back")]
-    NothingToRollBack(FlagKey),
+    #[error("there is no change of `{flag}` left to roll back{}", still_stopped(.flag, *.is_stopped))]
+    NothingToRollBack { flag: FlagKey, is_stopped: bool },
     #[error("`{flag}` had no good definition at revision {revision}")]
     NothingThen { flag: FlagKey, revision: u64 },
 }
@@ -80,6 +80,22 @@ impl CommandError {
             .map(str::to_owned);
         CommandError::UnknownFlag { flag: flag.clone(), similar }
     }
+
+    /// The error for a flag of which every change is rolled back, or none was made.
+    pub fn nothing_to_roll_back(state: &EffectiveState, flag: &FlagKey) -> CommandError {
+        let is_stopped = state.flag(flag.as_str()).is_some_and(|entry| entry.record.stop.is_some());
+        CommandError::NothingToRollBack { flag: flag.clone(), is_stopped }
+    }
+}
+
+/// What a caller may have meant who rolls a stopped flag back.
+fn still_stopped(flag: &FlagKey, is_stopped: bool) -> String {
+    if !is_stopped {
+        return String::new();
+    }
+    format!(
+        "; it is stopped, and a rollback does not lift that: turnout resume {flag} --reason '…'"
+    )
 }
 
 /// The planned change of one flag.
@@ -145,7 +161,7 @@ impl Command {
             Command::Stop { .. } => (Action::Stop, with(stopped(&old, mark))),
             Command::Resume { at, .. } => (Action::Resume, with(resumed(flag, &old, *at, mark)?)),
             Command::Rollback { .. } => {
-                let then = then.ok_or_else(|| CommandError::NothingToRollBack(flag.clone()))?;
+                let then = then.ok_or_else(|| CommandError::nothing_to_roll_back(state, flag))?;
                 (Action::Rollback { to: then.revision }, then.restore_onto(&old, mark.clone()))
             }
             Command::StopAll => return Ok(Decision::default()),

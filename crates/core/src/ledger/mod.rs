@@ -51,6 +51,7 @@ pub use credential::{
     BadCredentialId, Credential, CredentialId, CredentialRecord, MAX_NAME_BYTES, Role,
 };
 pub use doubt::{Doubt, Doubted};
+pub use effect::effect_of;
 pub use effective::{CredentialsBasis, EffectiveState};
 pub use entry::{FlagEntry, SegmentEntry};
 pub use expiry::{DueExpiries, expire};
