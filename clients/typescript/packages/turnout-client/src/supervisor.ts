@@ -46,7 +46,6 @@ export class Supervisor implements PollerEvents, RunnerEvents {
   document: StrategyDocument;
   #etag: string | null = null;
   revision: string | null = null;
-  #askedFor: string | null = null;
   #askedAt = -Infinity;
   #answeredAt = -Infinity;
   #known = false;
@@ -251,11 +250,9 @@ export class Supervisor implements PollerEvents, RunnerEvents {
     if (this.#running) this.changed();
   }
 
-  /** A feed answer names the position of the flag; a later one than ours is asked for, once. */
+  /** A feed answer names the position of the flag. A node that is behind is asked again after the next poll; one that fails, at leisure. */
   hear(revision: string | null): void {
-    if (!isLater(revision, this.revision) || !isLater(revision, this.#askedFor)) return;
-    this.#askedFor = revision;
-    this.askSoon();
+    if (this.#failures === 0 && isLater(revision, this.revision)) this.askSoon();
   }
 
   take(json: unknown, etag: string | null, revision: string | null): void {
@@ -264,7 +261,8 @@ export class Supervisor implements PollerEvents, RunnerEvents {
     const before = this.document.strategy;
     const first = !this.#known;
     this.document = this.#forced(document);
-    this.#etag = etag;
+    // A proxy that packs answers makes tags weak, and a stream names them as they were.
+    this.#etag = etag?.replace(/^W\//, '') ?? null;
     this.revision = revision ?? this.revision;
     this.#known = true;
     this.#answeredAt = this.#parts.clock.now();

@@ -515,6 +515,67 @@ describe('faults', () => {
   });
 });
 
+describe('what names the state of a flag', () => {
+  test('a node that is behind is asked again after the next poll', async () => {
+    const { server, client } = setUp();
+    client.start();
+    await advance(100);
+    let behind = 2;
+    server.fault = ({ path }) =>
+      path.includes('/strategy') && behind-- > 0
+        ? new Response(null, { status: 304, headers: { 'Turnout-Flag-Revision': '1' } })
+        : undefined;
+    server.decide({ strategy: 'disabled' });
+    await advance(26_000);
+    expect(client.getSnapshot().mode).toBe('disabled');
+    await client.stop();
+  });
+
+  test.each([
+    ['a position that no answer has', '/feeds/', 200, 22],
+    ['one, while the strategy cannot be asked for', '/feeds/', 503, 10],
+  ])('%s is asked about at leisure', async (_, part, status, most) => {
+    const { server, client } = setUp();
+    const headers = { 'Turnout-Flag-Revision': '999999999999999' };
+    const page = '{"events":[],"cursor":"c","hasMore":false}';
+    server.fault = ({ path }) => {
+      if (path.includes(part)) return new Response(page, { headers });
+      return status === 200 ? undefined : new Response('{}', { status });
+    };
+    client.start();
+    await advance(120_000);
+    expect(server.seen.filter(({ path }) => path.includes('/strategy')).length).toBeLessThanOrEqual(most);
+    await client.stop();
+  });
+
+  test('a tag that a proxy made weak is the same tag', async () => {
+    const { server } = setUp();
+    const { client } = setUp({
+      fetch: async (input, init) => {
+        // It packs each answer, and answers each question whole.
+        const { 'If-None-Match': _, ...headers } = (init?.headers ?? {}) as Record<string, string>;
+        const answer = await server.fetch(input, { ...init, headers });
+        const tag = answer.headers.get('ETag');
+        if (tag) answer.headers.set('ETag', `W/${tag}`);
+        return answer;
+      },
+    });
+    server.decide({ strategy: 'realtime-v2', validForMs: 1_000_000 });
+    client.start();
+    await advance(1000);
+    client.refresh();
+    await advance(1000);
+    const before = server.seen.length;
+    for (let n = 0; n < 20; n += 1) {
+      server.send({ type: 'heartbeat', etag: '"d2"', position: '2' });
+      await advance(5000);
+    }
+    expect(client.getSnapshot().mode).toBe('live');
+    expect(server.seen.slice(before).filter(({ path }) => path.includes('/strategy')).length).toBe(0);
+    await client.stop();
+  });
+});
+
 describe('a client', () => {
   test('after stop there is no timer and no open request', async () => {
     const { server, client } = setUp();
