@@ -332,6 +332,34 @@ kill -INT "$follower"
 wait "$follower"
 same "a client that is ended by hand ends well" 0 "$?"
 follower=0
+
+step "answers on a terminal"
+typed "stop build-events" 0 <<'OUT'
+revision 21   build-events   realtime-v2 5% -> STOPPED (polling)
+undo: turnout resume build-events --reason '…'
+OUT
+same "no keeps nothing for later" "build-events is stopped by local-admin and stays stopped. Keep realtime-v2 4% for when it is resumed? [y/N] n
+nothing was changed
+[exit 1]" "$(terminal "n" set build-events 4% | timeless)"
+same "yes keeps a share for later" "build-events is stopped by local-admin and stays stopped. Keep realtime-v2 60% for when it is resumed? [y/N] y
+reason: later
+revision 22   build-events   STOPPED (polling)   kept for later: 60%
+saved, NOT live: stopped by local-admin; to lift that, type: turnout resume build-events --reason '…'
+undo: turnout rollback build-events
+[exit 0]" "$(terminal "y|later" set build-events 60% | timeless)"
+typed "resume build-events --at 50% --reason fixed" 0 <<'OUT'
+revision 23   build-events   STOPPED -> realtime-v2 50%   held by local-admin
+undo: turnout stop build-events
+OUT
+same "a rollback says first what will be live" "build-events: 50% -> 60%, back to revision 22, held until you type \`turnout unset build-events\`? [y/N] y
+reason: over
+revision 24   build-events   realtime-v2 50% -> 60%   back to revision 22   held by local-admin
+held over the file until you type: turnout unset build-events
+undo: turnout rollback build-events --to 23
+[exit 0]" "$(terminal "y|over" rollback build-events --to 22 | timeless)"
+same "what only lowers is let go without a question" "revision 25   build-events   realtime-v2 60% -> 40%
+undo: turnout rollback build-events --reason '…'
+[exit 0]" "$(terminal "" unset build-events | timeless)"
 stop_server
 
 step "a full disk"
