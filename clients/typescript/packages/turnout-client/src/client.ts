@@ -167,8 +167,11 @@ async function* iterate<T>(client: TurnoutClient<T>, signal?: AbortSignal): Asyn
   signal?.addEventListener('abort', onChange);
   try {
     while (!signal?.aborted) {
-      yield* queue.splice(0);
-      if (queue.length > 0) continue;
+      const event = queue.shift();
+      if (event) {
+        yield event;
+        continue;
+      }
       const { mode } = client.getSnapshot();
       if (mode === 'ended' || mode === 'stopped') return;
       await new Promise<void>((resolve) => {

@@ -588,6 +588,24 @@ describe('a client', () => {
     expect(client.getSnapshot().mode).toBe('stopped');
   });
 
+  test('a loop over events that is aborted within a batch gets no further one', async () => {
+    const { server, client } = setUp();
+    server.publish('a', 'b', 'c');
+    const ending = new AbortController();
+    const got: string[] = [];
+    const loop = (async () => {
+      for await (const event of client.events({ signal: ending.signal })) {
+        got.push(event.id);
+        if (event.id === 'b') ending.abort();
+      }
+    })();
+    await advance(100);
+    await loop;
+    expect(got).toEqual(['a', 'b']);
+    await advance(10);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
   test('held, released and held again within a task, it opens one stream', async () => {
     const { server, client } = setUp();
     server.decide({ strategy: 'realtime-v2' });
