@@ -28,6 +28,7 @@ mod shared;
 mod shares;
 mod store;
 mod sweep;
+mod turns;
 mod warm;
 mod writer;
 mod writer_state;

@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::batch::Render;
+use super::batch::{CachedBatch, Render};
 use super::cursor::Cursor;
 use super::decide::{Published, StreamRecord};
 use super::follow::{Followed, MAX_BATCH_EVENTS};
@@ -26,6 +26,7 @@ use super::query::{From, PollQuery};
 use super::readers::Readers;
 use super::shared::{PublishError, RetentionOf, Shared};
 use super::store::{EventStore, EventStoreError};
+use super::turns::Turns;
 use super::warm::{LookUp, WarmStream, WarmStreams, Watched};
 use super::writer::{Job, Writer};
 use crate::clock::Clock;
@@ -59,6 +60,7 @@ struct Handles {
     runtime: Handle,
     waiting_bytes: AtomicUsize,
     waiting_reads: Arc<AtomicUsize>,
+    turns: Turns,
 }
 
 /// A stream in a list.
@@ -129,7 +131,8 @@ impl Feeds {
         // A disk that hangs does not hold up the start.
         let _ = timeout(READ_TIMEOUT, is_open).await;
         let (waiting_bytes, waiting_reads) = (AtomicUsize::new(0), Arc::default());
-        Feeds(Arc::new(Handles { shared, jobs, runtime, waiting_bytes, waiting_reads }))
+        let turns = Turns::default();
+        Feeds(Arc::new(Handles { shared, jobs, runtime, waiting_bytes, waiting_reads, turns }))
     }
 
     /// Whether the database can be used.
@@ -332,7 +335,8 @@ impl Feeds {
         state.follow(stream, at, render)
     }
 
-    /// Reads what there is behind a place: memory does not have it.
+    /// Reads what there is behind a place: memory does not have it. All followers of a stream need it
+    /// at once when the stream has left memory, so one reads for those at the same place.
     pub async fn read_on(
         &self,
         key: &StreamKey,
@@ -344,6 +348,8 @@ impl Feeds {
             return Err(PollError::Unavailable);
         }
         let stream = self.stream(key, reader).await?.ok_or(PollError::NoStream)?;
+        let turn = self.0.turns.of(key);
+        let _read = turn.comes().await?;
         let state = stream.state.load_full();
         let followed = state.follow(&stream, at, render);
         if !matches!(followed, Followed::NotInMemory) {
@@ -361,7 +367,10 @@ impl Feeds {
         let shown = found.iter().take_while(|stored| stored.position <= state.record.head);
         let events: Vec<Arc<RenderedEvent>> =
             shown.map(|stored| Arc::new(RenderedEvent::of(key, at.epoch, stored))).collect();
-        Ok(Followed::Batch(state.batch(key, at, &events, render)))
+        let batch = state.batch(key, at, &events, render);
+        let cached = CachedBatch { from: at, head: state.record.head, batch: batch.clone() };
+        stream.batch.store(Some(Arc::new(cached)));
+        Ok(Followed::Batch(batch))
     }
 
     /// Ends in good order: what waits is committed first.
@@ -379,15 +388,19 @@ impl Feeds {
         key: &StreamKey,
         reader: Reader<'_>,
     ) -> Result<Option<Arc<WarmStream>>, PollError> {
-        let warm = &self.0.shared.warm;
-        match warm.find(key.names()) {
-            LookUp::Stream(stream) if reader.may_read(&stream.state.load().record.readers) => {
-                return Ok(Some(stream));
-            }
-            LookUp::Stream(_) if warm.is_refused(key.names()) => return Ok(None),
-            LookUp::Absent => return Ok(None),
-            LookUp::Stream(_) | LookUp::Unknown => {}
+        if let Some(known) = self.known(key, reader) {
+            return Ok(known);
         }
+        // Who waited for another's reading finds what that one read.
+        let turn = self.0.turns.of(key);
+        let _read = turn.comes().await?;
+        if let Some(known) = self.known(key, reader) {
+            return Ok(known);
+        }
+        if !self.is_available() {
+            return Err(PollError::Unavailable);
+        }
+        let warm = &self.0.shared.warm;
         let departures = warm.departures();
         let of = key.clone();
         let record = self.read(move |store| async move { store.stream(&of).await }).await?;
@@ -398,6 +411,19 @@ impl Feeds {
             warm.refuse(key, is_absent, departures);
         }
         Ok(found)
+    }
+
+    /// What memory says of a stream for a reader; `None` where the database has to be asked.
+    fn known(&self, key: &StreamKey, reader: Reader<'_>) -> Option<Option<Arc<WarmStream>>> {
+        let warm = &self.0.shared.warm;
+        match warm.find(key.names()) {
+            LookUp::Stream(stream) if reader.may_read(&stream.state.load().record.readers) => {
+                Some(Some(stream))
+            }
+            LookUp::Stream(_) if warm.is_refused(key.names()) => Some(None),
+            LookUp::Absent => Some(None),
+            LookUp::Stream(_) | LookUp::Unknown => None,
+        }
     }
 
     /// Reads the database, to the end even if its caller leaves: what hangs is bounded, and its

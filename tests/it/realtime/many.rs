@@ -174,3 +174,36 @@ async fn a_stop_is_confirmed_or_has_ended_every_one_of_a_thousand_streams_on_bot
     let poll = realtime.ask(Method::GET, "/v1/feeds/a/b-1", &session, json!({})).await;
     assert_eq!((poll.status, poll.ids().len()), (200, 1));
 }
+
+/// A stream that leaves memory wakes all its followers: one of them reads it again, for all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn followers_of_a_stream_that_leaves_memory_share_one_reading() {
+    const FOLLOWERS: usize = 200;
+    let everyone = flag("a", "rollout: { realtime-v2: 100% }");
+    let service = Service::start(&[("a.yaml", &everyone)]).await;
+    all_get(&service, &mut [], "e-1").await;
+    let mut streams = Vec::new();
+    for user in 0..FOLLOWERS / OF_USER {
+        let token = token(&service, &format!("u-{user}")).await;
+        for _ in 0..OF_USER {
+            streams.push(open(&service, &token).await);
+        }
+    }
+    let feeds = service.app.feeds();
+    let before = feeds.queries();
+    // Others take the place that streams have in memory.
+    let events: Vec<Json> = (0..7)
+        .map(|n| json!({ "id": format!("e-{n}"), "type": "t", "data": "x".repeat(32_000) }))
+        .collect();
+    let body = json!({ "readers": "verified", "events": events });
+    for other in 0..200 {
+        if feeds.queries() > before {
+            break;
+        }
+        let path = format!("/v1/feeds/a/other-{other}");
+        assert_eq!(service.order(&path, body.clone()).await.status(), 200);
+    }
+    wait_until("the stream is read again", async || feeds.queries() > before).await;
+    all_get(&service, &mut streams, "e-2").await;
+    assert_eq!(feeds.queries() - before, 1);
+}
