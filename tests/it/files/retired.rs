@@ -53,9 +53,17 @@ async fn a_retired_flag_goes_and_its_key_is_refused_until_the_line_goes_too() {
     // The key is refused while the list has it.
     fs::write(&file, flag("tiny", "")).unwrap();
     until_problem(&service, "retired-key").await;
+    // What is read after it is committed after it.
+    fs::write(service.flags.join("third.yaml"), flag("third", "")).unwrap();
+    wait_until("third is a flag", async || listed(&service).await.iter().any(|key| key == "third"))
+        .await;
+    assert_eq!(listed(&service).await, ["other", "third"]);
     assert_eq!(service.post("/v1/strategy/tiny", "{}").await.status(), 404);
     fs::write(service.flags.join("retired.txt"), "# none\n").unwrap();
-    wait_until("tiny is a flag again", async || listed(&service).await == ["other", "tiny"]).await;
+    wait_until("tiny is a flag again", async || {
+        listed(&service).await == ["other", "third", "tiny"]
+    })
+    .await;
     assert_eq!(service.strategy("tiny", "u-1").await, "polling");
 }
 

@@ -76,7 +76,12 @@ impl DefinitionSet {
 
     /// Whether a flag was given up, and has no file.
     pub fn is_retired(&self, key: &FlagKey) -> bool {
-        self.retired.contains(key) && !self.flags.contains_key(key)
+        self.refuses(key) && !self.flags.contains_key(key)
+    }
+
+    /// Whether a file for this key is refused, as the list of retired flags has it.
+    pub fn refuses(&self, key: &FlagKey) -> bool {
+        self.retired.contains(key)
     }
 
     /// From the next reading on, the segment `internal` is known even when it is empty.

@@ -180,12 +180,15 @@ impl<'a> Reconciler<'a> {
             return;
         }
         let Some(WrittenFlag { form, text }) = written else {
-            self.found.changes.push(Change::of_flag(
-                key,
-                Action::Define,
-                None,
-                Some(FlagRecord::default()),
-            ));
+            // A key that was given up stays unknown, whatever its file says.
+            if !self.definitions.refuses(key) {
+                self.found.changes.push(Change::of_flag(
+                    key,
+                    Action::Define,
+                    None,
+                    Some(FlagRecord::default()),
+                ));
+            }
             return;
         };
         let id = ContentHash::from(text.digest);
