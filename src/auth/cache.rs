@@ -9,6 +9,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::{array, iter};
 
 use arc_swap::ArcSwapOption;
 use foldhash::fast::RandomState;
@@ -25,10 +26,15 @@ pub const MAX_VERIFIED_OF_USER: usize = 64;
 pub const MAX_VERIFIED_BYTES_OF_USER: usize = 512 * 1024;
 /// The places a token may stand in.
 const PLACES: usize = 4;
+/// The places that are made at once.
+const PAGE: usize = 64;
+
+type Page = [ArcSwapOption<Session>; PAGE];
 
 pub struct Cache {
-    /// Made with the first token: most of the memory is for callers with a token.
-    slots: OnceLock<Box<[ArcSwapOption<Session>]>>,
+    /// Each page is made with its first token: a server with few callers keeps few, and it ends
+    /// sooner, as each place is looked at once more when it goes.
+    pages: Box<[OnceLock<Box<Page>>]>,
     /// Locked while a token is put in.
     ledger: Mutex<Ledger>,
     seed: RandomState,
@@ -60,11 +66,13 @@ impl OfUser {
 
 impl Cache {
     pub fn new() -> Cache {
-        Cache { slots: OnceLock::new(), ledger: Mutex::default(), seed: RandomState::default() }
+        let pages = iter::repeat_with(OnceLock::new).take(MAX_VERIFIED / PAGE).collect();
+        Cache { pages, ledger: Mutex::default(), seed: RandomState::default() }
     }
 
     pub fn get(&self, fingerprint: &Fingerprint) -> Option<Arc<Session>> {
-        self.slots.get()?[row(fingerprint)..][..PLACES].iter().find_map(|slot| {
+        let row = row(fingerprint);
+        self.pages[row / PAGE].get()?[row % PAGE..][..PLACES].iter().find_map(|slot| {
             let held = slot.load();
             held.as_ref().filter(|session| session.fingerprint() == fingerprint).cloned()
         })
@@ -74,13 +82,13 @@ impl Cache {
     /// bound.
     pub fn put(&self, session: Arc<Session>, now: Moment) -> usize {
         let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-        let slots = self.slots();
-        let ends = |place: &usize| match &*slots[*place].load() {
+        let row = row(session.fingerprint());
+        let page = self.pages[row / PAGE].get_or_init(empty_page);
+        let ends = |place: &usize| match &*page[place % PAGE].load() {
             Some(held) if held.fingerprint() == session.fingerprint() => f64::NEG_INFINITY,
             Some(held) if held.is_live(now) => held.expires(),
             _ => 0.0,
         };
-        let row = row(session.fingerprint());
         let Some(place) =
             (row..row + PLACES).min_by(|one, other| ends(one).total_cmp(&ends(other)))
         else {
@@ -88,7 +96,7 @@ impl Cache {
         };
         self.take_out(&mut ledger, place);
         let (user, bytes) = (self.user(&session), session.bytes());
-        slots[place].store(Some(session));
+        page[place % PAGE].store(Some(session));
         ledger.bytes += bytes;
         let mut evicted = 0;
         let of_user = ledger.of_user.entry(user).or_default();
@@ -119,7 +127,10 @@ impl Cache {
 
     /// Forgets the token in a place; false if the place is empty.
     fn take_out(&self, ledger: &mut Ledger, place: usize) -> bool {
-        let Some(session) = self.slots()[place].swap(None) else { return false };
+        let page = self.pages[place / PAGE].get();
+        let Some(session) = page.and_then(|page| page[place % PAGE].swap(None)) else {
+            return false;
+        };
         let (user, bytes) = (self.user(&session), session.bytes());
         ledger.bytes -= bytes;
         if let Some(of_user) = ledger.of_user.get_mut(&user) {
@@ -132,16 +143,16 @@ impl Cache {
         true
     }
 
-    fn slots(&self) -> &[ArcSwapOption<Session>] {
-        self.slots.get_or_init(|| (0..MAX_VERIFIED).map(|_| ArcSwapOption::empty()).collect())
-    }
-
     fn user(&self, session: &Session) -> u64 {
         self.seed.hash_one(session.subject().map(|subject| subject.as_str()))
     }
 }
 
-/// The first of the places a token may stand in.
+fn empty_page() -> Box<Page> {
+    Box::new(array::from_fn(|_| ArcSwapOption::empty()))
+}
+
+/// The first of the places a token may stand in; all are in one page.
 fn row(fingerprint: &Fingerprint) -> usize {
     let [a, b, c, d, ..] = *fingerprint;
     u32::from_le_bytes([a, b, c, d]) as usize % (MAX_VERIFIED / PLACES) * PLACES
