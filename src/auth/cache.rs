@@ -29,12 +29,12 @@ const PLACES: usize = 4;
 /// The places that are made at once.
 const PAGE: usize = 64;
 
-type Page = [ArcSwapOption<Session>; PAGE];
+type SessionPage = [ArcSwapOption<Session>; PAGE];
 
 pub struct Cache {
     /// Each page is made with its first token: a server with few callers keeps few, and it ends
     /// sooner, as each place is looked at once more when it goes.
-    pages: Box<[OnceLock<Box<Page>>]>,
+    pages: Box<[OnceLock<Box<SessionPage>>]>,
     /// Locked while a token is put in.
     ledger: Mutex<Ledger>,
     seed: RandomState,
@@ -148,7 +148,7 @@ impl Cache {
     }
 }
 
-fn empty_page() -> Box<Page> {
+fn empty_page() -> Box<SessionPage> {
     Box::new(array::from_fn(|_| ArcSwapOption::empty()))
 }
 
