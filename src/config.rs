@@ -2,6 +2,7 @@
 //! beside the words it needs.
 
 mod auth;
+mod completion;
 mod logging;
 mod program;
 mod unknown;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use auth::{AuthArgs, AuthConfig, BrowserOrigin, SessionKeys};
+pub use completion::{COMPLETION_VARIABLE, CompletionRequest};
 pub use logging::Logging;
 pub use program::program_name;
 pub use unknown::unknown_names;

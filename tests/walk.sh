@@ -108,7 +108,7 @@ undo: turnout rollback build-events
 OUT
 same "u-1 is told so" realtime-v2 "$(client u-1)"
 typed "set build-events 50% --reason 'still fine' --for 2h" 0 <<'OUT'
-revision 3   build-events   realtime-v2 25% -> 50%   held by local-admin until HH:MM
+revision 3   build-events   realtime-v2 25% -> 50%   held by local-admin until HH:MM UTC
 undo: turnout rollback build-events
 OUT
 typed "status build-events" 0 <<'OUT'
@@ -116,8 +116,8 @@ revision 3 is live and saved
 build-events
   live     realtime-v2 50%
   file     realtime-v2 10%
-  held     realtime-v2 50% by local-admin at HH:MM (still fine)
-  ends     at HH:MM: then realtime-v2 25%, if that does not widen
+  held     realtime-v2 50% by local-admin at HH:MM UTC (still fine)
+  ends     at HH:MM UTC: then realtime-v2 25%, if that does not widen
   owner    realtime-team
   changed  at revision 3
   clients  no stream is open
@@ -140,19 +140,19 @@ undo: turnout resume build-events --reason '…'
 OUT
 same "a colleague polls too" polling "$(client u-42)"
 sed 's/realtime-v2: 10% /realtime-v2: 40% /' flags/build-events.yaml >"$home/flags/build-events.yaml"
-await "the file's edit is taken in" 'STOPPED \(polling\) +realtime-v2 40%' status_quietly
+await "the file's edit is taken in" 'STOPPED \(polling\) +40%' status_quietly
 typed "status" 0 <<'OUT'
 revision 7 is live and saved
-FLAG          LIVE               FILE             HELD BY      REV  CLIENTS
-build-events  STOPPED (polling)  realtime-v2 40%  local-admin  7    -
+FLAG          LIVE               FILE  HELD BY      REV  CLIENTS
+build-events  STOPPED (polling)  40%   local-admin  7    -
 OUT
 same "an edit lifts no stop" polling "$(client u-1)"
 stop_server
 start
 typed "status" 0 <<'OUT'
 revision 7 is live and saved
-FLAG          LIVE               FILE             HELD BY      REV  CLIENTS
-build-events  STOPPED (polling)  realtime-v2 40%  local-admin  7    -
+FLAG          LIVE               FILE  HELD BY      REV  CLIENTS
+build-events  STOPPED (polling)  40%   local-admin  7    -
 OUT
 typed "set build-events 20%" 0 <<'OUT'
 revision 8   build-events   STOPPED (polling)   kept for later: 20%
@@ -255,7 +255,7 @@ undo: turnout rollback build-events --reason '…'
 [exit 0]" "$(terminal "" set build-events 70% | timeless)"
 same "what changed while the question stood is told" "realtime-v2 70% -> 80% on build-events? [y/N] y
 turnout: \`build-events\` changed at revision 17, after the one you looked at; look again (turnout status) and ask again. Meanwhile:
-  revision 17 HH:MM local-admin: set build-events 70% -> 30%
+  revision 17 HH:MM UTC local-admin: set build-events 70% -> 30%
 [exit 3]" "$(MEANWHILE="set build-events 30%" terminal "y" set build-events 80% --reason again | timeless)"
 
 step "an altered history"
@@ -308,8 +308,8 @@ unaltered: 18 revisions read, each is what its hash says
 OUT
 typed "status" 0 <<'OUT'
 revision 18 is live and saved
-FLAG          LIVE               FILE             HELD BY      REV  CLIENTS
-build-events  STOPPED (polling)  realtime-v2 40%  local-admin  18   -
+FLAG          LIVE               FILE  HELD BY      REV  CLIENTS
+build-events  STOPPED (polling)  40%   local-admin  18   -
 OUT
 
 step "a change is watched as it lands"

@@ -15,6 +15,7 @@ use turnout_api::admin::flags::{FlagState, Status};
 use turnout_api::problem::Code;
 
 use super::answer::Answer;
+use super::caller;
 use super::converge::WatchArgs;
 use super::http_client::CliError;
 use super::remote::{ChangeMode, ServerArgs};
@@ -133,6 +134,11 @@ impl ChangeArgs {
             return done(self.remote.change(&path, &body, ChangeMode::Anyway)?);
         }
         let shown = self.remote.get::<Status>("/v1/status")?.read;
+        let reaches = || caller::reaches(&shown, request.flag);
+        if caller::may_widen(&shown).and_then(|()| reaches()).is_err() {
+            // The server narrows, or says whom to ask; a yes would change nothing.
+            return done(self.remote.change(&path, &body, ChangeMode::Anyway)?);
+        }
         let flag = shown.flags.iter().find(|flag| flag.flag == request.flag.as_str());
         let is_confirmed = |would: Option<&FlagChange>| {
             let question = flag.map(|flag| (request.question)(flag, would));

@@ -29,12 +29,12 @@ const BETWEEN_LINES: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Args)]
 pub struct WatchArgs {
-    /// Look on until every client with an open stream holds what is live; exit code 1 if that takes
-    /// longer than --limit
+    /// Wait until every client with an open stream holds what is live, and show how many do; exit
+    /// code 1 if that takes longer than --limit
     #[arg(long, short)]
     pub watch: bool,
 
-    /// How long -w looks on, like 30s or 5m
+    /// How long -w waits, like 30s or 5m
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time::parse, requires = "watch")]
     limit: i64,
 }

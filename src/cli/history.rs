@@ -112,7 +112,10 @@ fn columns_of_changes(head: &str, revisions: &[Revision]) -> Option<usize> {
         cells.chain([name]).map(|cell| cell.chars().count()).max().unwrap_or_default() + GAP
     };
     let own = widest(&mut revisions.iter().map(|revision| revision.revision.to_string()), 0)
-        + widest(&mut revisions.iter().map(|revision| time::at(revision.committed_at_ms)), 1)
+        + widest(
+            &mut revisions.iter().map(|revision| time::in_a_column(revision.committed_at_ms)),
+            1,
+        )
         + widest(&mut revisions.iter().map(|revision| revision.actor.clone()), 2);
     output::columns()?.checked_sub(own).filter(|left| *left >= FEWEST)
 }
@@ -149,7 +152,7 @@ fn rows(revision: &Revision, flag: Option<&FlagKey>, columns: Option<usize>) -> 
     let row = |(index, change): (usize, String)| {
         [
             own(index, revision.revision.to_string()),
-            own(index, time::at(revision.committed_at_ms)),
+            own(index, time::in_a_column(revision.committed_at_ms)),
             own(index, revision.actor.clone()),
             change,
         ]

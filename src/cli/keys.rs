@@ -105,10 +105,11 @@ impl Revoke {
 
 fn show(keys: &[Key]) {
     let row = |key: &Key| {
-        let from = key.signs_from_ms.map_or_else(|| "-".to_owned(), time::at);
+        let from = key.signs_from_ms.map_or_else(|| "-".to_owned(), time::in_a_column);
         [key.state.to_string(), from, key.id.clone()]
     };
-    print(&table("STATE  SIGNS FROM  KID", &keys.iter().map(row).collect::<Vec<_>>()));
+    let head = format!("STATE  SIGNS FROM ({})  KID", time::zone());
+    print(&table(&head, &keys.iter().map(row).collect::<Vec<_>>()));
 }
 
 /// A thumbprint: base64url.

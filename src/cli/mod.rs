@@ -5,6 +5,7 @@ mod answer;
 mod ask;
 mod attribute;
 mod backup;
+mod caller;
 mod change;
 mod check;
 mod colours;
@@ -29,6 +30,7 @@ mod problems;
 mod remote;
 mod resume_all;
 mod retire;
+mod schema;
 mod serve;
 mod session;
 mod set;
@@ -39,6 +41,7 @@ mod stop;
 mod table;
 mod time;
 mod token;
+mod typos;
 mod undo;
 mod words;
 mod wrap;
@@ -70,26 +73,26 @@ const EXIT_CODES: &str = "Without a command, turnout serves.\n\
 enum Verb {
     /// Start the service (also plain `turnout`)
     Serve(Box<ServeArgs>),
-    /// Show it: a server of its own, and a page with twenty clients to flip, stop and roll back
+    /// A demonstration: a server of its own, and a page with twenty clients to flip, stop and roll back
     Demo(demo::Demo),
     /// Lint flag files and run their tests
     Check(check::Check),
-    /// Say why one answer is what it is, step by step
+    /// Explain step by step why a user gets an answer
     Explain(explain::Explain),
-    /// Ask for a user as a client does; follow what it is told
+    /// Ask for a user as a client does; -w follows what a client hears
     Ask(ask::Ask),
     /// Append an event to a stream of a flag
     Publish(feeds::Publish),
     /// Print the events of a stream as they come
     Follow(feeds::Follow),
-    /// The streams of a flag, or of all: what each holds
+    /// List the streams of a flag, or of all, and what each holds
     Streams(feeds::Streams),
-    /// How it stands: the database, then every flag or one
+    /// Show the database and every flag, or all about one flag
     #[command(visible_alias = "list")]
     Status(status::Status),
-    /// Hold a rollout over the file's
+    /// Hold a share over the one in the flag's file
     Set(set::Set),
-    /// Back to what the file says
+    /// Go back to what the flag's file says
     Unset(undo::Unset),
     /// Emergency stop of a flag, or of all; never asks
     #[command(visible_alias = "kill")]
@@ -99,17 +102,17 @@ enum Verb {
     /// Undo the newest change, or bring back a revision
     #[command(visible_alias = "undo")]
     Rollback(undo::Rollback),
-    /// What was changed, by whom and why; whether anybody tampered with it
+    /// List what was changed, by whom and why; --verify checks that no row was altered
     History(history::History),
-    /// Make, list and revoke credentials
+    /// Make, list and revoke tokens of people and programs
     Token(token::Token),
-    /// A session for a user, to try things with
+    /// Make a session for a user, to try things with
     Session(session::Session),
     /// List, rotate and revoke the keys that sessions and tokens are signed with
     Keys(keys::Keys),
-    /// What is wrong at the moment, and the fix
+    /// List what is wrong now, and the fix
     Problems(problems::Problems),
-    /// What changes in meaning from one folder of flags to another, and which buckets move
+    /// Compare two folders of flags: what changes in meaning, and which buckets move
     Diff(diff::Diff),
     /// Give a flag up: its file goes, and its key is not taken again
     Retire(retire::Retire),
@@ -119,10 +122,10 @@ enum Verb {
     Restore(backup::Restore),
     /// Print the version of this program
     Version,
-    /// Print the completions of a shell
+    /// Print what makes a shell complete verbs, options and flags
     Completions(completions::Completions),
     /// Print the JSON Schema of a kind of file, for editors
-    Schema(completions::Schema),
+    Schema(schema::Schema),
 }
 
 /// Every command, and the settings it takes.
@@ -132,12 +135,18 @@ pub fn command_line() -> clap::Command {
 
 /// Runs the command this process was started with.
 pub fn run() -> ExitCode {
+    if completions::answer(Cli::command) {
+        return ExitCode::SUCCESS;
+    }
     let parsed = without_empty_variables(as_wide_as_the_terminal(Cli::command()))
         .try_get_matches()
         .and_then(|typed| Cli::from_arg_matches(&typed));
     let cli = match parsed {
         Ok(cli) => cli,
-        Err(error) => return ExitCode::from(output::end(usage_exit(&error)) as u8),
+        Err(error) => {
+            let error = typos::with_hint(error);
+            return ExitCode::from(output::end(usage_exit(&error)) as u8);
+        }
     };
     // The description of the commands is dropped in here: a server would keep it as long as it runs.
     let known = || environment_names(&Cli::command());
@@ -170,7 +179,7 @@ pub fn run() -> ExitCode {
             print(concat!("turnout ", env!("CARGO_PKG_VERSION"), "\n"));
             Exit::Yes
         }
-        Some(Verb::Completions(completions)) => completions.run(Cli::command()),
+        Some(Verb::Completions(completions)) => completions.run(),
         Some(Verb::Schema(schema)) => schema.run(),
     };
     ExitCode::from(output::end(exit) as u8)

@@ -3,6 +3,7 @@
 //! success.
 
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -32,6 +33,12 @@ pub fn printed(text: &str) -> bool {
 /// Writes data in which lines may be commands of a runner.
 pub fn print_commands(text: &str) {
     write_out(&display_text::characters(text));
+}
+
+/// Writes words of this program and keys of flags for a shell, which separates them by a control
+/// character.
+pub fn print_candidates(text: &str) {
+    write_out(text);
 }
 
 /// Writes data with colours in it.
@@ -79,9 +86,16 @@ pub fn prints_to_a_terminal() -> bool {
 
 /// How many columns the terminal has to which data goes; `None` where it goes elsewhere.
 pub fn columns() -> Option<usize> {
-    let stdout = io::stdout();
-    let size =
-        stdout.is_terminal().then(|| rustix::termios::tcgetwinsize(&stdout).ok()).flatten()?;
+    columns_of(&io::stdout())
+}
+
+/// The same for messages.
+pub fn note_columns() -> Option<usize> {
+    columns_of(&io::stderr())
+}
+
+fn columns_of<T: IsTerminal + AsFd>(to: &T) -> Option<usize> {
+    let size = to.is_terminal().then(|| rustix::termios::tcgetwinsize(to).ok()).flatten()?;
     Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
 

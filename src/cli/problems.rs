@@ -5,9 +5,11 @@ use std::path::Path;
 use clap::Args;
 use turnout_api::admin::problems::{Problems as Standing, StandingProblem};
 
+use super::colours::print_problems;
 use super::http_client::CliError;
 use super::remote::ServerArgs;
-use super::{Exit, count, print, print_error, time};
+use super::wrap::wrapped;
+use super::{Exit, count, output, print, print_error, time};
 use crate::display_text;
 
 #[derive(Debug, Args)]
@@ -30,7 +32,11 @@ impl Problems {
                 return exit;
             }
         };
-        print(&if self.json { format!("{}\n", reply.json) } else { text(&reply.read) });
+        if self.json {
+            print(&format!("{}\n", reply.json));
+        } else {
+            print_problems(&wrapped(&text(&reply.read), output::columns()));
+        }
         if reply.read.problems.is_empty() { Exit::Yes } else { Exit::No }
     }
 }

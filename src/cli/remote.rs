@@ -79,6 +79,15 @@ impl ServerArgs {
         self.open()?.get(path)
     }
 
+    /// A document of a server that answers within this time, with nothing said if it does not.
+    pub fn get_within<T: DeserializeOwned>(&self, path: &str, time: Duration) -> Option<T> {
+        let AdminConnection { runtime, caller } = self.open().ok()?;
+        let asked = call(Method::GET, path, None);
+        let answer = async { tokio::time::timeout(time, caller.client.send(&asked)).await };
+        let answer = runtime.block_on(answer).ok()?.ok()?;
+        Answer::of(answer.body(), &caller.server, "admin").ok().map(|answer| answer.read)
+    }
+
     /// The same for a call that has a body.
     pub fn post<T: DeserializeOwned>(
         &self,

@@ -4,6 +4,7 @@
 use turnout_api::admin::commands::ResumeCommand;
 use turnout_api::admin::flags::{Attribution, FlagState, Status};
 
+use super::caller;
 use super::change::{ChangeArgs, ConfirmArgs, RESUME, confirmed};
 use super::count::count;
 use super::exit::Exit;
@@ -24,6 +25,12 @@ pub fn run(args: &ChangeArgs, asking: &ConfirmArgs, body: &ResumeCommand) -> Exi
         print_note("no flag is stopped");
         return Exit::Yes;
     };
+    if let Err(CliError { exit, message, .. }) = caller::may_widen(&status)
+        .and_then(|()| flags.iter().try_for_each(|flag| caller::reaches(&status, flag)))
+    {
+        print_error(&message);
+        return exit;
+    }
     let names = flags.iter().map(FlagKey::as_str).collect::<Vec<_>>().join(", ");
     let question = format!(
         "lift the stop by {} of {}: {names}",

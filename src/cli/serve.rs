@@ -63,6 +63,7 @@ pub fn run(settings: &ServeArgs, known: &[String]) -> Exit {
 
 async fn serve(config: Config) -> Exit {
     let (flags, access) = (config.flags.clone(), config.access.clone());
+    let data = config.data.clone();
     let Ok(mut signals) = Signals::listen() else {
         error!(target: target::APP, "cannot listen for signals");
         return Exit::Failed;
@@ -73,8 +74,8 @@ async fn serve(config: Config) -> Exit {
         Err(exit) => return exit,
     };
     say(&format!("serving {} on http://{}", display_text::path(&flags), app.address()));
-    say(&format!("metrics and problems on http://{}", app.admin_address()));
-    startup_hints::print(&app, &flags, &access);
+    say(&format!("operators on http://{}: status, stop, problems, metrics", app.admin_address()));
+    startup_hints::print(&app, &flags, &data, &access);
     while signals.next().await == Sign::Reload {
         say("reloading: the flags folder and the keys of credentials");
         app.reload();

@@ -5,33 +5,54 @@
 //! appear in any output.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use super::count;
 use crate::app::App;
 use crate::auth::AnonymousAccess;
 use crate::config::AuthConfig;
 use crate::display_text;
-use crate::flag::{Context, Identity, Resolution, ServerAuth, Step, Strategy, TargetingKey};
+use crate::flag::{
+    Context, FlagKey, Identity, Resolution, ServerAuth, Step, Strategy, TargetingKey,
+};
+use crate::ledger::EffectiveState;
 use crate::snapshot::{FlagSnapshot, Snapshot};
 use crate::telemetry::say;
 
 /// How many made-up users are tried.
 const CANDIDATES: u32 = 10_000;
 
+/// The most flags that a line names.
+const MOST_NAMED: usize = 10;
+
 type Wanted = fn(Resolution) -> bool;
 
-pub fn print(app: &App, flags: &Path, access: &AuthConfig) {
+pub fn print(app: &App, flags: &Path, data: &Path, access: &AuthConfig) {
     let snapshot = app.coordinator().live().current();
     if snapshot.server_auth().clamps() {
         say(&format!("{}, until TURNOUT_TOKEN_HANDOFF=on", ServerAuth::CLAMPS));
     }
-    let Some(entry) = snapshot.flag("build-events").or_else(|| snapshot.flags().first()) else {
+    let shown = FlagStates::of(&snapshot, &app.coordinator().state());
+    let FlagStates { stopped, held, .. } = &shown;
+    if shown.count == 0 {
         let wait = "every flag answers `polling` until the first one is there";
         return say(&format!(
             "waiting for {}/….yaml: no flag is known yet, and {wait}",
             display_text::path(flags)
         ));
+    }
+    say(&shown.in_words());
+    let goes = |entry: &&Arc<FlagSnapshot>| !stopped.iter().any(|flag| flag == entry.key());
+    let first = || snapshot.flags().iter().find(goes);
+    let Some(entry) = snapshot.flag("build-events").filter(goes).or_else(first) else {
+        return say("every flag is stopped; turnout resume FLAG --reason '…' lifts a stop");
     };
     say("try next, in another terminal:");
+    let server = match data.to_str() {
+        Some("./data") => String::new(),
+        _ => format!(" --data {}", display_text::path(data)),
+    };
+    say(&format!("  turnout status{server}   # every flag, as an operator sees it"));
     let examples: [(&str, Wanted); 4] = [
         ("allowed", |answer| answer.step == Step::Allow),
         ("denied", |answer| answer.step == Step::Deny),
@@ -61,11 +82,59 @@ pub fn print(app: &App, flags: &Path, access: &AuthConfig) {
             ));
         }
     }
+    let first = if held.iter().any(|flag| flag == entry.key()) {
+        format!("turnout unset {} --reason '…', as its file is not in force; ", entry.key())
+    } else {
+        String::new()
+    };
     say(&format!(
-        "then change {}/{}.yaml, save, and ask again",
+        "{first}then change {}/{}.yaml, save, and ask again",
         display_text::path(flags),
         entry.key()
     ));
+}
+
+/// What operators hold over the files at the start.
+struct FlagStates {
+    count: usize,
+    stopped: Vec<FlagKey>,
+    held: Vec<FlagKey>,
+}
+
+impl FlagStates {
+    fn of(snapshot: &Snapshot, state: &EffectiveState) -> FlagStates {
+        let (mut stopped, mut held) = (Vec::new(), Vec::new());
+        for key in snapshot.flags().iter().map(|entry| entry.key()) {
+            let Some(entry) = state.flag(key.as_str()) else { continue };
+            if entry.record.stop.is_some() {
+                stopped.push(key.clone());
+            } else if entry.record.split.is_some() || entry.record.pin.is_some() {
+                held.push(key.clone());
+            }
+        }
+        FlagStates { count: snapshot.flags().len(), stopped, held }
+    }
+
+    /// `3 flags; STOPPED: chat; held over their files: search`.
+    fn in_words(&self) -> String {
+        let flags = count(self.count, "flag");
+        let stopped = match &*self.stopped {
+            [] => "none stopped".to_owned(),
+            stopped => format!("STOPPED: {}", some(stopped)),
+        };
+        let held = match &*self.held {
+            [] => "none held".to_owned(),
+            held => format!("held over its file: {}", some(held)),
+        };
+        format!("{flags}; {stopped}; {held}")
+    }
+}
+
+/// The first few of them.
+fn some(keys: &[FlagKey]) -> String {
+    let more = keys.len().saturating_sub(MOST_NAMED);
+    let names = keys.iter().take(MOST_NAMED).map(FlagKey::as_str).collect::<Vec<_>>().join(", ");
+    if more > 0 { format!("{names} and {more} more") } else { names }
 }
 
 fn find(snapshot: &Snapshot, entry: &FlagSnapshot, wanted: Wanted) -> Option<String> {

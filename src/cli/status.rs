@@ -5,7 +5,7 @@ use turnout_api::admin::flags::{
     Database, DatabaseStatus, End, FlagState, Held, Overrides, Pin, Status as Shown, StreamRoom,
 };
 
-use super::colours::print_screen;
+use super::colours::{print_flags, print_screen};
 use super::converge::WatchArgs;
 use super::convergence::{cell, in_words};
 use super::http_client::CliError;
@@ -17,7 +17,7 @@ use crate::flag::{FlagKey, ServerAuth};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "In the table, `=` under FILE says that what is live is what the file says. CLIENTS are open streams: how many hold what is live; those that `cannot confirm` were sent it and never acknowledge anything. With --json and -w it is one JSON object a line, as the server says how far it has landed."
+    after_help = "In the table, `=` under FILE says that what is live is what the file says; a share there is of realtime-v2. CLIENTS are open streams: how many hold what is live; those that `cannot confirm` were sent it and never acknowledge anything. With --json and -w it is one JSON object a line, as the server says how far it has landed."
 )]
 pub struct Status {
     /// One flag, with everything about it
@@ -63,11 +63,10 @@ impl Status {
         let shown = reply.read;
         let first =
             format!("{}\n{}{}", first_line(&shown), server_auth(&shown), streams(shown.streams));
-        let rest = match &self.flag {
-            None => flags(&shown.flags),
-            Some(flag) => details(&of(flag)?.read),
-        };
-        print_screen(&format!("{first}{rest}"));
+        match &self.flag {
+            None => print_flags(&format!("{first}{}", flags(&shown.flags)), &held(&shown.flags)),
+            Some(flag) => print_screen(&format!("{first}{}", details(&of(flag)?.read))),
+        }
         if shown.problems > 0 {
             print_note("turnout problems says what is wrong, and the fix");
         }
@@ -133,17 +132,34 @@ fn flags(flags: &[FlagState]) -> String {
 fn row(flag: &FlagState) -> [String; 6] {
     let file = match (flag.drift, &flag.file) {
         (_, None) => "-".to_owned(),
-        (true, Some(file)) => serving(file),
+        (true, Some(file)) => words::short(file),
         (false, Some(_)) => "=".to_owned(),
     };
-    // The reason stands in `turnout status FLAG`.
-    let held_by = match marks(flag).next() {
+    let live = serving(&flag.live);
+    [
+        flag.flag.clone(),
+        live,
+        file,
+        held_by(flag),
+        flag.revision.to_string(),
+        cell(flag.clients.as_ref()),
+    ]
+}
+
+/// The reason stands in `turnout status FLAG`.
+fn held_by(flag: &FlagState) -> String {
+    match marks(flag).next() {
         None => "-".to_owned(),
         Some((by, None)) => by.to_owned(),
         Some((by, Some(ms))) => format!("{by} until {}", time::at(ms)),
-    };
-    let live = serving(&flag.live);
-    [flag.flag.clone(), live, file, held_by, flag.revision.to_string(), cell(flag.clients.as_ref())]
+    }
+}
+
+/// The flags over whose file something is held and that are not stopped, each with its cell.
+fn held(flags: &[FlagState]) -> Vec<(&str, String)> {
+    let held = flags.iter().filter(|flag| flag.overrides.stop.is_none());
+    let held = held.filter(|flag| marks(flag).next().is_some());
+    held.map(|flag| (flag.flag.as_str(), held_by(flag))).collect()
 }
 
 /// Who holds something over the file, and until when: a stop first.

@@ -12,12 +12,14 @@ use turnout_api::admin::tokens::{
     CreateToken, NewToken, RevocationOutcome, RevokeToken, Revoked, Role, Token as Credential,
     TokenState, Tokens,
 };
+use turnout_api::problem::Code;
 
 use super::answer::Answer;
 use super::http_client::CliError;
 use super::remote::ServerArgs;
 use super::table::table;
-use super::{Exit, print, print_error, print_note, printed, time};
+use super::wrap::wrapped;
+use super::{Exit, output, print, print_error, print_note, printed, time};
 use crate::auth::LOCAL_ADMIN;
 use crate::clock;
 use crate::display_text;
@@ -35,18 +37,18 @@ pub struct Token {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Make a credential; its secret is shown once, alone on stdout
+    /// Make a token; its secret is shown once, alone on stdout
     Create(Create),
-    /// The credentials there are, without their secrets
+    /// List the tokens, without their secrets
     List(List),
-    /// Revoke a credential at once
+    /// Revoke a token at once
     Revoke(Revoke),
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  turnout token create oncall --role stopper --out oncall.token")]
 struct Create {
-    /// Whose it is: letters, digits and . - _; it stands in the history as who changed something
+    /// Its name: letters, digits and . - _; the history shows it beside what the token changed
     name: String,
 
     /// What it may do
@@ -69,6 +71,10 @@ struct Create {
     #[arg(long, value_name = "FILE", conflicts_with = "json")]
     out: Option<PathBuf>,
 
+    /// Make it also for a --flag that is not there yet
+    #[arg(long, short = 'y')]
+    yes: bool,
+
     #[command(flatten)]
     asked: Asked,
 }
@@ -81,8 +87,8 @@ struct List {
 
 #[derive(Debug, Args)]
 struct Revoke {
-    /// Its id, or the name of a living one; `self` is the one you ask with, `local-admin` the
-    /// server's own (admin.token)
+    /// Its id, or the name of a token that is still good; `self` is the one you ask with,
+    /// `local-admin` the server's own (admin.token)
     #[arg(value_name = "ID|NAME")]
     which: String,
 
@@ -147,7 +153,7 @@ impl Token {
 impl Create {
     fn run(&self) -> Result<(), CliError> {
         for flag in &self.flags {
-            self.asked.remote.get::<FlagState>(&format!("/v1/flags/{flag}"))?;
+            self.find(flag)?;
         }
         // The file is made first: a token whose secret has no place is not made.
         let file = self.out.as_deref().map(new_file).transpose()?;
@@ -156,6 +162,20 @@ impl Create {
             let _ = fs::remove_file(path);
         }
         made
+    }
+
+    /// A token for a flag that is not there can do nothing, which would be found out when it is
+    /// needed.
+    fn find(&self, flag: &FlagKey) -> Result<(), CliError> {
+        match self.asked.remote.get::<FlagState>(&format!("/v1/flags/{flag}")) {
+            Ok(_) => Ok(()),
+            Err(error) if error.code != Some(Code::FlagNotFound) => Err(error),
+            Err(_) if self.yes => Ok(()),
+            Err(error) => Err(CliError {
+                message: format!("{}; --yes makes the token all the same", error.message),
+                ..error
+            }),
+        }
     }
 
     fn make(&self, file: Option<File>) -> Result<(), CliError> {
@@ -181,12 +201,12 @@ impl Create {
             return if printed(&format!("{json}\n")) { Ok(()) } else { Err(lost()) };
         }
         let expires = token.expires_at_ms.map(time::at).unwrap_or_default();
-        print_note(&format!(
-            "{id}: {} {}, until {expires} {}; this is the only time its secret is shown",
+        let note = format!(
+            "{id}: {} {}, until {expires}; this is the only time its secret is shown",
             token.role,
-            reach(&token),
-            time::zone()
-        ));
+            reach(&token)
+        );
+        print_note(&wrapped(&note, output::note_columns()));
         let is_kept = match file {
             Some(mut file) => writeln!(file, "{secret}").and_then(|()| file.sync_all()).is_ok(),
             None => printed(&format!("{secret}\n")),
@@ -209,7 +229,9 @@ impl List {
             }
             (false, tokens) => {
                 let rows: Vec<[String; 7]> = tokens.iter().map(row).collect();
-                print(&table("ID  NAME  ROLE  FLAGS  CREATED  ENDS  STATE", &rows));
+                let zone = time::zone();
+                let head = format!("ID  NAME  ROLE  FLAGS  CREATED ({zone})  ENDS ({zone})  STATE");
+                print(&table(&head, &rows));
             }
         }
         Ok(())

@@ -118,8 +118,8 @@ pub enum ApiError {
         "this token may have been revoked, as a part of what was known does not read: it may stop and lower, and no more, until the server is started once with --accept-database; turnout problems says what does not read"
     )]
     TokenInDoubt,
-    #[error("a {0} may not do this")]
-    NotPermitted(Role),
+    #[error("the role {role} may not do this; it takes the role {takes}")]
+    NotPermitted { role: Role, takes: &'static str },
     #[error("this token reaches other flags only")]
     OtherFlags,
     #[error("there is no such token that is still good")]
@@ -211,7 +211,7 @@ impl ApiError {
             ApiError::NoToken | ApiError::TokenInDoubt => {
                 (StatusCode::UNAUTHORIZED, Code::Unauthenticated)
             }
-            ApiError::NotPermitted(_) => (StatusCode::FORBIDDEN, Code::NotPermitted),
+            ApiError::NotPermitted { .. } => (StatusCode::FORBIDDEN, Code::NotPermitted),
             ApiError::OtherFlags => (StatusCode::FORBIDDEN, Code::FlagNotPermitted),
             ApiError::UnknownToken => (StatusCode::NOT_FOUND, Code::NoSuchToken),
             ApiError::InvalidRequest(_) => (StatusCode::BAD_REQUEST, Code::InvalidRequest),
@@ -311,7 +311,7 @@ impl ApiError {
             ApiError::NoToken | ApiError::TokenInDoubt => {
                 "a token is needed and was not sent, or is not good"
             }
-            ApiError::NotPermitted(_) => "the token's role does not permit this",
+            ApiError::NotPermitted { .. } => "the token's role does not permit this",
             ApiError::OtherFlags => "the token reaches other flags only",
             ApiError::UnknownToken => "there is no such token that is still good",
             ApiError::InvalidRequest(_) => "the body, the query or a header is not as it has to be",

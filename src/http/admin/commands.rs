@@ -106,11 +106,12 @@ pub async fn stop_all(call: CommandCall) -> Response<Body> {
     if call.caller.flags.is_some() {
         return refuse(&state, &ApiError::OtherFlags);
     }
+    let may_widen = Permission::Write.is_given_to(call.caller.role);
     let read = call.read_command("stop --all", |body: PlainCommand| {
         Ok((Command::StopAll, body.reason, body.expected_revision))
     });
     match read.await {
-        Ok(request) => execute_command(&state, request).await,
+        Ok(request) => execute_command(&state, request, may_widen).await,
         Err(refusal) => refuse(&state, &refusal),
     }
 }
@@ -133,8 +134,9 @@ impl CommandCall {
             return refuse(&state, &ApiError::OtherFlags);
         }
         let name = format!("{verb} {flag}");
+        let may_widen = Permission::Write.is_given_to(self.caller.role);
         match self.read_command(&name, |body| command(flag, body)).await {
-            Ok(request) => execute_command(&state, request).await,
+            Ok(request) => execute_command(&state, request, may_widen).await,
             Err(refusal) => refuse(&state, &refusal),
         }
     }
@@ -196,7 +198,13 @@ fn key_request_hash(caller: &Caller, verb: &str, body: &[u8]) -> ContentHash {
     ContentHash::of(&[who.as_bytes(), b"\0", verb.as_bytes(), b"\0", body].concat())
 }
 
-async fn execute_command(state: &AdminState, request: CommandRequest) -> Response<Body> {
+/// `may_widen` says whether the caller's role may: else what undoes a change, which widens, is for
+/// another person to do.
+async fn execute_command(
+    state: &AdminState,
+    request: CommandRequest,
+    may_widen: bool,
+) -> Response<Body> {
     let (command, coordinator) = (request.command.clone(), state.coordinator.clone());
     let done = state.on_command_thread(async move { coordinator.execute(request).await }).await;
     match done.unwrap_or(Err(CommandRejected::Unknown)) {
@@ -214,6 +222,8 @@ async fn execute_command(state: &AdminState, request: CommandRequest) -> Respons
                     spawn_blocking(move || outcome_of(&state, &command, &done)).await.ok()
                 }
             };
+            let undo = |outcome: &Outcome| outcome.undo.clone().filter(|_| may_widen);
+            let outcome = outcome.map(|outcome| Outcome { undo: undo(&outcome), ..outcome });
             answer(state, status, &outcome)
         }
         Err(rejected) => refuse(state, &rejected.into()),

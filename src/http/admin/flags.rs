@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
@@ -12,6 +13,7 @@ use turnout_api::admin::flags::{self as messages, DatabaseStatus, FlagState, Sta
 use super::answer::{json as answer, refuse};
 use super::state::AdminState;
 use super::view::flag_state;
+use crate::auth::Caller;
 use crate::control::{CommandRejected, Database};
 use crate::convergence::Counts;
 use crate::definition::similar;
@@ -53,7 +55,10 @@ fn keys(effective: &EffectiveState) -> Vec<&FlagKey> {
     keys
 }
 
-pub async fn status(State(state): State<AdminState>) -> Response<Body> {
+pub async fn status(
+    State(state): State<AdminState>,
+    Extension(caller): Extension<Caller>,
+) -> Response<Body> {
     let effective = state.coordinator.state();
     let effective: &EffectiveState = &effective;
     let hub = &state.public.hub;
@@ -66,6 +71,7 @@ pub async fn status(State(state): State<AdminState>) -> Response<Body> {
         problems: state.public.problems.count(),
         server_auth: is_clamped(&state),
         streams: StreamRoom { open: hub.streams().count(), limit: hub.streams().most() },
+        caller: Some(messages::Caller { role: caller.role.into(), flags: caller.flags }),
         flags: Flags { effective, clients },
     };
     answer(&state, StatusCode::OK, &status)

@@ -56,6 +56,19 @@ impl Permission {
         }
     }
 
+    /// The refusal, which says whom to ask.
+    pub fn denied_to(self, role: Role) -> ApiError {
+        let takes = match self {
+            Permission::Anyone | Permission::Own | Permission::Read => {
+                "viewer, stopper, operator or admin"
+            }
+            Permission::Narrow => "stopper, operator or admin",
+            Permission::Write => "operator or admin",
+            Permission::Admin => "admin",
+        };
+        ApiError::NotPermitted { role, takes }
+    }
+
     /// The one table of who may do what.
     pub fn is_given_to(self, role: Role) -> bool {
         match (self, role) {
@@ -192,7 +205,7 @@ async fn check(
                 Err(refusal) => refuse(&state, &refusal),
             }
         }
-        (_, Some(shown)) => refuse(&state, &ApiError::NotPermitted(shown.caller.role)),
+        (_, Some(shown)) => refuse(&state, &permission.denied_to(shown.caller.role)),
     }
 }
 
@@ -269,7 +282,7 @@ fn nothing_here(Identified { shown, state }: &Identified, refusal: ApiError) -> 
     match shown.as_ref().map(|shown| &shown.caller) {
         None => refuse(state, &ApiError::NoToken),
         Some(caller) if !Permission::Read.is_given_to(caller.role) => {
-            refuse(state, &ApiError::NotPermitted(caller.role))
+            refuse(state, &Permission::Read.denied_to(caller.role))
         }
         Some(_) => refuse(state, &refusal),
     }

@@ -97,7 +97,7 @@ fn find(state: &AdminState, caller: &Caller, named: &str) -> Result<TokenMatch, 
     }
     // A caller without permission gets the same error for every possible name.
     if !Permission::Admin.is_given_to(caller.role) {
-        return Err(ApiError::NotPermitted(caller.role));
+        return Err(Permission::Admin.denied_to(caller.role));
     }
     if caller.flags.is_some() {
         return Err(ApiError::OtherFlags);
@@ -110,12 +110,18 @@ fn find(state: &AdminState, caller: &Caller, named: &str) -> Result<TokenMatch, 
     if let Some(id) = named.parse().ok().filter(|id| known.get(id).is_some()) {
         return Ok(TokenMatch::Credential(id));
     }
-    let mut of_name = known.living_named(named, now);
-    match (of_name.next(), of_name.next()) {
-        (Some(credential), None) => Ok(TokenMatch::Credential(credential.id.clone())),
-        (None, _) => Err(ApiError::UnknownToken),
-        (Some(_), Some(_)) => {
-            Err(invalid_request("several living tokens have this name; say which by its id"))
+    let of_name: Vec<&Credential> = known.living_named(named, now).collect();
+    match &*of_name {
+        [] => Err(ApiError::UnknownToken),
+        [credential] => Ok(TokenMatch::Credential(credential.id.clone())),
+        several => {
+            let ids: Vec<&str> = several.iter().map(|credential| credential.id.as_str()).collect();
+            Err(invalid_request(format!(
+                "{} living tokens have this name: {}; say which by its id: turnout token revoke {}",
+                ids.len(),
+                ids.join(", "),
+                ids[0]
+            )))
         }
     }
 }

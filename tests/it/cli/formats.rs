@@ -135,19 +135,3 @@ fn check_github_prints_one_command_per_line() {
     }
     assert_eq!(check(&home, "github", "good.yaml"), (0, "good.yaml: all good\n".to_owned()));
 }
-
-/// Completions exist for the common shells, and know the verbs.
-#[test]
-fn completions_work_in_every_shell() {
-    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        let output = Command::new(env!("CARGO_BIN_EXE_turnout"))
-            .args(["completions", shell])
-            .output()
-            .unwrap();
-        let script = String::from_utf8(output.stdout).unwrap();
-        let known = ["explain", "format", "ask", "bearer-file", "watch"]
-            .iter()
-            .all(|word| script.contains(word));
-        assert!(output.status.success() && known, "{shell}");
-    }
-}

@@ -31,7 +31,7 @@ fn a_day_of_an_operators_commands() {
             &["revision 2   chat   realtime-v2 10% -> 25%   held by local-admin until "],
             &["undo: turnout rollback chat"],
         ),
-        ("status", 0, &["realtime-v2 25%  realtime-v2 10%  local-admin until "], &[]),
+        ("status", 0, &["realtime-v2 25%  10%   local-admin until "], &[]),
         (
             "status chat",
             0,
@@ -103,7 +103,7 @@ fn a_day_of_an_operators_commands() {
             &["revision 11   chat   ", "revision 11   search   "],
             &["undo: turnout resume --all --reason '…'\n"],
         ),
-        ("status", 0, &["chat    STOPPED (polling)  realtime-v2 10%  local-admin  11"], &[]),
+        ("status", 0, &["chat    STOPPED (polling)  10%   local-admin  11"], &[]),
         ("stop --all", 0, &["nothing to change: every flag is stopped already"], &[]),
         (
             "history --limit 3",
@@ -359,7 +359,12 @@ fn a_created_token_is_printed_on_stdout_and_has_its_role() {
         &["this token reaches other flags only"],
     ));
     server.check((&format!("stop chat {file}"), 0, &["STOPPED (polling)", "revision 4"], &[]));
-    server.check((&format!("token list {file}"), 3, &[], &["a stopper may not do this"]));
+    server.check((
+        &format!("token list {file}"),
+        3,
+        &[],
+        &["the role stopper may not do this; it takes the role admin"],
+    ));
     server.check((
         "token list",
         0,
@@ -386,7 +391,12 @@ fn a_created_token_is_printed_on_stdout_and_has_its_role() {
     // By the name of a living token, by the caller's own, and the server's own.
     let (_, secret, _) = server.run("token create oncall --role viewer --reason again");
     fs::write(&path, &secret).unwrap();
-    server.check((&format!("token revoke other {file}"), 3, &[], &["a viewer may not do this"]));
+    server.check((
+        &format!("token revoke other {file}"),
+        3,
+        &[],
+        &["the role viewer may not do this"],
+    ));
     server.check((&format!("token revoke self {file}"), 0, &["revoked"], &[]));
     server.check((&format!("status {file}"), 3, &[], &["revoked or expired"]));
     assert_eq!(server.run("token create oncall --role viewer").0, 0);

@@ -1,6 +1,7 @@
 //! What an operator sees on a terminal of 80 columns, screen by screen: the real program against a
 //! real server, with colours and without. Times, ids and addresses are normalised.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
@@ -89,10 +90,98 @@ fn screens(no_color: &str) -> String {
     screens
 }
 
-/// What a verb shows on a terminal, without anyone to answer.
-fn on_a_terminal(server: &Server, line: &str, no_color: &str) -> String {
+/// What does not fit in a row goes on in the next line, at 80 columns and at 40.
+#[test]
+fn long_names_fit_the_terminal() {
+    let server = Server::start();
+    server.check(("set chat 5% --for 2h --then 1%", 0, &["5%"], &[]));
+    let name = "the-alerts-of-the-team-for-payments-in-europe";
+    let text: String = [80, 40].iter().map(|columns| {
+        let token = format!("token create {name}-{columns} --role stopper --flag chat --flag search --out {columns}.token");
+        let typed = [&*token, "token list", "status", "problems"];
+        let shown = typed.map(|line| {
+            let shown = normalised(&server, &in_columns(&server, line, *columns, "1"));
+            let typed = line.replace(name, "NAME");
+            for line in shown.lines() {
+                let fits = line.chars().count() <= *columns || !line.trim().contains(' ');
+                assert!(fits, "{columns} columns: {line}");
+            }
+            format!("$ turnout {typed}\n{}\n", shown.replace(name, "A-NAME-OF-FORTY-FIVE-LETTERS-----------------"))
+        });
+        format!("({columns} columns)\n\n{}", shown.concat())
+    }).collect();
+    insta::assert_snapshot!("narrow", text);
+}
+
+/// What is wrong with a server, with colours and without.
+#[test]
+fn problems_are_as_they_were() {
+    let server = Server::start();
+    let flags = server.home.path().join("flags");
+    let chat = fs::read_to_string(flags.join("chat.yaml")).unwrap();
+    fs::write(flags.join("chat.yaml"), chat.replace("10%", "10")).unwrap();
+    fs::remove_file(flags.join("search.yaml")).unwrap();
+    while problems(&server) < 2 {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let shown = ["1", ""].map(|no_color| {
+        let shown = normalised(&server, &on_a_terminal(&server, "problems", no_color));
+        format!("(NO_COLOR={no_color})\n{shown}\n")
+    });
+    insta::assert_snapshot!("problems", shown.concat());
+}
+
+/// What the server says when it starts, by what operators hold.
+#[test]
+fn the_start_screen_is_as_it_was() {
+    let mut server = Server::start();
+    let mut text = String::new();
+    for typed in [&[][..], &["set chat 5%"], &["stop search"], &["stop chat"]] {
+        for line in typed {
+            server.check((line, 0, &[""], &[]));
+        }
+        server.stop();
+        server.start_again(&[]);
+        text.push_str(&format!("(after: {})\n{}\n", typed.join(", "), start_screen(&server)));
+    }
+    server.stop();
+    for flag in ["chat", "search"] {
+        fs::remove_file(server.home.path().join(format!("flags/{flag}.yaml"))).unwrap();
+    }
+    fs::remove_dir_all(server.home.path().join("data")).unwrap();
+    server.start_again(&[]);
+    text.push_str(&format!("(no flags)\n{}", start_screen(&server)));
+    insta::assert_snapshot!("start", text);
+}
+
+/// What stands in the log from the first line that says where it serves, without times and ports.
+fn start_screen(server: &Server) -> String {
+    let log = server.home.path().join("log");
+    loop {
+        let said = fs::read_to_string(&log).unwrap();
+        let lines = said.lines().filter_map(|line| line.split_once(" turnout::app: "));
+        let lines: Vec<&str> = lines.map(|(_, text)| text).collect();
+        let end = ["ask again", "waiting for", "every flag is stopped"];
+        if lines.last().is_some_and(|last| end.iter().any(|text| last.contains(text))) {
+            let first = lines.iter().position(|line| line.starts_with("serving ")).unwrap();
+            let text: String = lines[first..].iter().map(|line| format!("{line}\n")).collect();
+            return [(&server.public, "http://PUBLIC"), (&server.admin, "http://ADMIN")]
+                .iter()
+                .fold(text, |text, (address, name)| text.replace(&**address, name))
+                .replace(server.home.path().to_str().unwrap(), "HOME");
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
+
+/// What a verb shows on a terminal of 80 columns, without anyone to answer.
+pub(super) fn on_a_terminal(server: &Server, line: &str, no_color: &str) -> String {
+    in_columns(server, line, 80, no_color)
+}
+
+fn in_columns(server: &Server, line: &str, columns: usize, no_color: &str) -> String {
     let program = turnout().get_program().to_str().unwrap().to_owned();
-    let typed = format!("stty cols 80 rows 24; exec {program} {line}");
+    let typed = format!("stty cols {columns} rows 24; exec {program} {line}");
     let mut command = Command::new("script");
     command
         .args(["-qec", &typed, "/dev/null"])
@@ -148,4 +237,10 @@ fn within(text: &str) -> String {
         whole.push_str(&format!(" within TIME){rest}"));
     }
     whole
+}
+
+fn problems(server: &Server) -> usize {
+    let told = server.run("problems --json").1;
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    told["problems"].as_array().unwrap().len()
 }

@@ -78,7 +78,7 @@ fn an_unwritable_addresses_file_does_not_stop_the_service() {
         .spawn()
         .unwrap();
     let said = |words: &str| fs::read_to_string(&log).unwrap().contains(words);
-    while !said("metrics and problems on http://") {
+    while !said("operators on http://") {
         assert!(server.try_wait().unwrap().is_none(), "{}", fs::read_to_string(&log).unwrap());
         std::thread::sleep(std::time::Duration::from_millis(5));
     }

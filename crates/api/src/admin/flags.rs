@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::convergence::StreamCounts;
+use super::tokens::Role;
 use crate::schema::{self, FlagKey};
 use crate::words::words;
 
@@ -143,6 +144,15 @@ pub struct StreamRoom {
     pub limit: usize,
 }
 
+/// Who asks, and what the credential may do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Caller {
+    pub role: Role,
+    /// The flags it may change; `null` for all.
+    #[schema(required, value_type = Option<Vec<FlagKey>>)]
+    pub flags: Option<Vec<String>>,
+}
+
 /// How it stands. The flags may be any list: a server writes them one after the other, without a
 /// list of them all.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -161,6 +171,10 @@ pub struct Status<F = Vec<FlagState>> {
     /// Whether server-auth mode answers `polling` for every `realtime-v2`, whatever flags say.
     pub server_auth: bool,
     pub streams: StreamRoom,
+    /// Who asks; an older server does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(required, nullable = false)]
+    pub caller: Option<Caller>,
     /// In the order of keys.
     #[schema(value_type = Vec<FlagState>)]
     pub flags: F,

@@ -41,7 +41,7 @@ pub fn look(
     let mut refusals = vec![
         ApiError::WrongHost,
         ApiError::NoToken,
-        ApiError::NotPermitted(Role::Viewer),
+        ApiError::NotPermitted { role: Role::Viewer, takes: "" },
         ApiError::NoSuchMethod,
     ];
     refusals.extend(more);

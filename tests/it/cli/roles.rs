@@ -1,0 +1,103 @@
+//! What a person at a terminal is asked, by role: nothing that would be refused afterwards, and no
+//! way back is shown that the role may not go.
+
+use std::fs;
+
+use super::screens::on_a_terminal;
+use crate::support::typed::Server;
+
+/// What becomes of a verb.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// A person is asked.
+    Asked,
+    /// Refused, with the role to ask for.
+    Refused,
+    /// Done, and the way back is shown.
+    Done,
+    /// Done, and the way back is another person's.
+    DoneForGood,
+    /// The server looked, and there was nothing to do.
+    Nothing,
+}
+
+use End::{Asked, Done, DoneForGood, Nothing, Refused};
+
+const ROLES: [&str; 5] = ["server", "viewer", "stopper", "operator", "admin"];
+
+/// What is typed, and what comes of it for each role.
+const VERBS: [(&str, [End; 5]); 11] = [
+    ("set chat 40%", [Refused, Refused, Refused, Asked, Asked]),
+    ("unset chat", [Refused, Refused, Refused, Asked, Asked]),
+    ("rollback chat", [Refused, Refused, Refused, Asked, Asked]),
+    ("resume search", [Refused, Refused, Refused, Asked, Asked]),
+    ("resume --all", [Refused, Refused, Refused, Asked, Asked]),
+    ("set chat ROLE%", [Refused, Refused, DoneForGood, Done, Done]),
+    ("stop extra-ROLE", [Refused, Refused, DoneForGood, Done, Done]),
+    ("stop search", [Refused, Refused, Nothing, Nothing, Nothing]),
+    ("token list", [Refused, Refused, Refused, Refused, Nothing]),
+    ("token create by-ROLE --role viewer", [Refused, Refused, Refused, Refused, Done]),
+    ("token revoke by-no-one", [Refused, Refused, Refused, Refused, Nothing]),
+];
+
+#[test]
+fn a_role_is_known_before_a_person_is_asked() {
+    let server = Server::start();
+    let chat = fs::read_to_string(server.home.path().join("flags/chat.yaml")).unwrap();
+    for role in ROLES {
+        let flag = format!("extra-{role}");
+        let path = server.home.path().join(format!("flags/{flag}.yaml"));
+        fs::write(path, chat.replace("flag: chat", &format!("flag: {flag}"))).unwrap();
+        while server.run(&format!("status {flag}")).0 != 0 {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        let token = server.home.path().join(format!("{role}.token"));
+        let made = format!("token create a-{role} --role {role} --out {}", token.display());
+        server.check((&made, 0, &[], &["undo"]));
+    }
+    server.check(("set chat 9%", 0, &["9%"], &[]));
+    server.check(("stop search", 0, &["STOPPED"], &[]));
+    for (verb, ends) in VERBS {
+        for (number, (role, end)) in ROLES.iter().zip(ends).enumerate() {
+            let typed = match verb {
+                // Each lowers it further.
+                "set chat ROLE%" => format!("set chat {}%", 8 - number),
+                _ => verb.replace("ROLE", role),
+            };
+            let shown = on_a_terminal(&server, &format!("{typed} --token-file {role}.token"), "1");
+            assert_eq!(end_of(&shown), end, "{role}: turnout {typed}\n{shown}");
+        }
+    }
+}
+
+fn end_of(shown: &str) -> End {
+    let has = |text: &str| shown.contains(text);
+    match () {
+        () if has("[y/N]") => Asked,
+        () if has("the role ") || has("with the role") => Refused,
+        () if has("undo: turnout ") => Done,
+        () if has("revision ") => DoneForGood,
+        () => Nothing,
+    }
+}
+
+/// A token for some flags is known, too.
+#[test]
+fn a_token_for_some_flags_is_asked_about_no_other() {
+    let server = Server::start();
+    let token = server.home.path().join("chat.token");
+    let made =
+        format!("token create chatter --role operator --flag chat --out {}", token.display());
+    server.check((&made, 0, &[], &["undo"]));
+    server.check(("stop --all", 0, &["STOPPED"], &[]));
+    for (typed, wanted) in [
+        ("resume --all", "this token does not reach search"),
+        ("resume search", "this token reaches other flags only"),
+        ("set search 40%", "this token reaches other flags only"),
+        ("resume chat", "[y/N]"),
+    ] {
+        let shown = on_a_terminal(&server, &format!("{typed} --token-file chat.token"), "1");
+        assert!(shown.contains(wanted), "{typed}: {shown}");
+        assert_eq!(shown.contains("[y/N]"), wanted == "[y/N]", "{typed}: {shown}");
+    }
+}
