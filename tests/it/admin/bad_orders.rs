@@ -186,11 +186,14 @@ async fn a_body_member_of_a_wrong_type_is_refused() {
     }
     bench.check("/v1/flags/chat/rollback", None, r#"{"to":-1}"#, 400, "invalid-request").await;
     bench.check("/v1/flags/chat/rollback", None, r#"{"to":"1"}"#, 400, "invalid-request").await;
+    // One more than the contract's 64 bits with a sign.
+    let beyond = r#"{"to":9223372036854775808}"#;
+    bench.check("/v1/flags/chat/rollback", None, beyond, 400, "invalid-request").await;
     bench
         .check(
             "/v1/flags/chat/rollback",
             None,
-            r#"{"to":18446744073709551615}"#,
+            r#"{"to":9223372036854775807}"#,
             422,
             "no-such-revision",
         )
@@ -214,7 +217,7 @@ async fn a_body_member_of_a_wrong_type_is_refused() {
     assert_eq!(two.status(), 400);
     // Values at the bounds are accepted.
     for body in [
-        json!({ "realtime-v2": "49.999%", "reason": "x".repeat(500), "expectedRevision": u64::MAX }),
+        json!({ "realtime-v2": "49.999%", "reason": "x".repeat(500), "expectedRevision": i64::MAX }),
         json!({ "realtime-v2": "49%", "reason": null, "forMs": 366 * 86_400_000_i64, "then": "0%" }),
         json!({ "realtime-v2": "0%", "disabled": "100%", "forMs": null }),
         json!({ "realtime-v2": "0%", "disabled": "100.000%", "reason": "für alle 🚦" }),
