@@ -29,7 +29,7 @@ pub const RESUME: &str = "resume";
 /// Options of every changing verb.
 #[derive(Debug, Args)]
 pub struct ChangeArgs {
-    /// Why; it stands in the history. What widens needs one
+    /// Why; it stands in the history. Needed where more users get realtime-v2
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
 

@@ -34,6 +34,7 @@ mod schema;
 mod serve;
 mod session;
 mod set;
+mod shell;
 mod signals;
 mod startup_hints;
 mod status;

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::count;
+use super::shell::shell_word;
 use crate::app::App;
 use crate::auth::AnonymousAccess;
 use crate::config::AuthConfig;
@@ -50,7 +51,7 @@ pub fn print(app: &App, flags: &Path, data: &Path, access: &AuthConfig) {
     say("try next, in another terminal:");
     let server = match data.to_str() {
         Some("./data") => String::new(),
-        _ => format!(" --data {}", display_text::path(data)),
+        _ => format!(" --data {}", shell_word(&display_text::path(data))),
     };
     say(&format!("  turnout status{server}   # every flag, as an operator sees it"));
     let examples: [(&str, Wanted); 4] = [

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::folder::{DemoFolder, FLAG};
+use crate::cli::shell::shell_word;
 use crate::config::program_name;
 use crate::display_text;
 
@@ -33,8 +34,8 @@ pub struct Hints {
 impl Hints {
     pub fn of(folder: &DemoFolder) -> Hints {
         Hints {
-            program: quoted(&program_name()),
-            data: quoted(&folder.data().to_string_lossy()),
+            program: shell_word(&program_name()),
+            data: shell_word(&folder.data().to_string_lossy()),
             flag_file: display_text::path(&folder.flag_file()),
             folder: display_text::path(folder.path()),
         }
@@ -66,15 +67,5 @@ impl Hints {
             let line = format!("{} {verb} {FLAG} {rest}", self.program);
             (what, line.trim_end().to_owned())
         })
-    }
-}
-
-/// A word as a shell reads it.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
