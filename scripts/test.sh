@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs every check there is. What this machine lacks is named as NOT CHECKED, and counted in the last line; with CI=true it is a failure.
+# Runs every check there is. What this machine lacks is named as NOT CHECKED, and counted in the last line; with CI=true it is a failure,
+# but for what another host did not answer.
 #   scripts/test.sh           everything: 25 minutes on two cores, most of it the first build and prove-tests
 #   scripts/test.sh --quick   without the slow ones (prove-tests): 15 minutes
 # It downloads and installs for itself alone: crates, Python packages below target/, Node packages in the folders that name them.
@@ -12,6 +13,8 @@ ci="${CI:-false}"
 quick=false
 [ "${1:-}" = "--quick" ] && quick=true
 missing=()
+# What another host did not answer: that says nothing about this tree or machine, so it is counted and fails nothing.
+unanswered=()
 
 # What each step took stands below it: seconds, and CPU seconds of the programs that ran.
 times_file=$(mktemp)
@@ -44,7 +47,7 @@ step "dependencies"
 judged=0
 mkdir -p target
 scripts/dependencies.sh | tee target/dependencies.log || judged=$?
-if grep -q "^NOT CHECKED" target/dependencies.log; then missing+=("advisories (their database cannot be fetched)"); fi
+if grep -q "^NOT CHECKED" target/dependencies.log; then unanswered+=("advisories (their database cannot be fetched)"); fi
 case "$judged" in
   0) ;;
   3) lacks "dependencies (cargo-deny cannot be built)" ;;
@@ -220,10 +223,11 @@ export RUST_TEST_THREADS
 cargo test --locked --workspace --no-fail-fast
 took
 
-if [ "${#missing[@]}" -gt 0 ]; then
+left_out=$((${#missing[@]} + ${#unanswered[@]}))
+if [ "$left_out" -gt 0 ]; then
   printf '\nNOT CHECKED on this machine:\n'
-  printf '  %s\n' "${missing[@]}"
-  if [ "$ci" = "true" ]; then echo "with CI=true, that is a failure"; exit 1; fi
+  printf '  %s\n' ${missing[@]+"${missing[@]}"} ${unanswered[@]+"${unanswered[@]}"}
+  if [ "$ci" = "true" ] && [ "${#missing[@]}" -gt 0 ]; then echo "with CI=true, that is a failure"; exit 1; fi
 fi
-if [ "${#missing[@]}" -eq 0 ]; then checked="everything was checked"; else checked="${#missing[@]} NOT CHECKED (named above)"; fi
+if [ "$left_out" -eq 0 ]; then checked="everything was checked"; else checked="$left_out NOT CHECKED (named above)"; fi
 printf '\nscripts/test.sh: green in %d min (%d s of CPU), %s\n' $((SECONDS / 60)) "$cpu_begun" "$checked"
