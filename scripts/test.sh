@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs every check there is. What this machine lacks is named as NOT CHECKED, and counted in the last line; with CI=true it is a failure,
 # but for what another host did not answer.
-#   scripts/test.sh           everything: 25 minutes on two cores, most of it the first build and prove-tests
-#   scripts/test.sh --quick   without the slow ones (prove-tests): 15 minutes
+#   scripts/test.sh           everything: 35 minutes on two cores, most of it the tests, prove-tests and the first build
+#   scripts/test.sh --quick   without prove-tests: 30 minutes
 # It downloads and installs for itself alone: crates, Python packages below target/, Node packages in the folders that name them.
 # As root it mounts a small file system for tests/walk.sh. It needs bash and git; each step says what else.
 # macOS has no /proc, chrt and strace, and names them differently or not at all: what needs them is NOT CHECKED there.
@@ -41,7 +41,7 @@ linux=true
 : "${CHROMIUM:=/usr/bin/chromium}"
 if ! $linux && [ ! -x "$CHROMIUM" ]; then CHROMIUM="/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"; fi
 export CHROMIUM
-printf 'This takes about %s minutes on two cores, the first time longer.\n' "$(if $quick; then echo 15; else echo 25; fi)"
+printf 'This takes about %s minutes on two cores, the first time longer.\n' "$(if $quick; then echo 30; else echo 35; fi)"
 
 step "dependencies"
 judged=0

@@ -201,11 +201,11 @@ impl Create {
             return if printed(&format!("{json}\n")) { Ok(()) } else { Err(lost()) };
         }
         let expires = token.expires_at_ms.map(time::at).unwrap_or_default();
-        let note = format!(
-            "{id}: {} {}, until {expires}; this is the only time its secret is shown",
-            token.role,
-            reach(&token)
-        );
+        let place = match &self.out {
+            Some(path) => format!("its secret is in {} alone", display_text::path(path)),
+            None => "this is the only time its secret is shown".to_owned(),
+        };
+        let note = format!("{id}: {} {}, until {expires}; {place}", token.role, reach(&token));
         print_note(&wrapped(&note, output::note_columns()));
         let is_kept = match file {
             Some(mut file) => writeln!(file, "{secret}").and_then(|()| file.sync_all()).is_ok(),

@@ -3,7 +3,7 @@ import { useStream } from 'turnout-react';
 
 /** The steps of a build, as they happen. */
 export function Build({ id }: { id: string }) {
-  const { events, isLoading, mode, strategy, error } = useStream<{ step: number }>('build-events', id);
+  const { events, isLoading, mode, strategy, error } = useStream<{ step: number } | null>('build-events', id);
   return (
     <main>
       <p role="status">{mode === 'live' ? 'Live' : `It is ${mode}, and may use ${strategy}`}</p>
@@ -11,7 +11,7 @@ export function Build({ id }: { id: string }) {
       <ol>
         {events.map(({ id, type, data }) => (
           <li key={id}>
-            {type} {data.step}
+            {type} {data?.step}
           </li>
         ))}
       </ol>

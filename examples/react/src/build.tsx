@@ -6,7 +6,7 @@ interface Step {
 
 /** The steps of a build, as they happen. */
 export function Build({ id }: { id: string }) {
-  const { events, isLoading, mode, error } = useStream<Step>('build-events', id);
+  const { events, isLoading, mode, error } = useStream<Step | null>('build-events', id);
   if (isLoading) return <p role="status">{error ? `Nothing is here yet: ${error.message}` : 'Loading…'}</p>;
   return (
     <main>
@@ -16,7 +16,7 @@ export function Build({ id }: { id: string }) {
       <ol>
         {events.map(({ id, type, data }) => (
           <li key={id}>
-            {type} {data.step}
+            {type} {data?.step}
           </li>
         ))}
       </ol>
