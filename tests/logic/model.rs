@@ -547,8 +547,7 @@ fn every_random_history_agrees_with_the_model() {
     let first = number("TURNOUT_SEED");
     // In memory, where there is such a folder: these tests are about order, not durability.
     let place = ["/dev/shm", "/tmp"].into_iter().find(|place| Path::new(place).is_dir()).unwrap();
-    for index in 0..first.map_or(sequences, |_| 1) {
-        let seed = first.unwrap_or(index);
+    let try_one = |seed: u64| {
         let home = TempDir::new_in(place).unwrap();
         let outcome = std::panic::catch_unwind(|| {
             let mut life = Life::begin(home.path(), seed);
@@ -558,6 +557,16 @@ fn every_random_history_agrees_with_the_model() {
             eprintln!("TURNOUT_SEED={seed} repeats it");
             std::panic::resume_unwind(panic);
         }
+    };
+    match first {
+        Some(seed) => try_one(seed),
+        // Each core has its part: the sequences know nothing of each other.
+        None => std::thread::scope(|scope| {
+            let workers = std::thread::available_parallelism().map_or(1, usize::from);
+            for worker in 0..workers as u64 {
+                scope.spawn(move || (worker..sequences).step_by(workers).for_each(try_one));
+            }
+        }),
     }
     println!("{sequences} sequences of {STEPS} steps");
 }
