@@ -120,7 +120,8 @@ for (const [name, yaml] of [
     await tab.page.goBack({ waitUntil: 'commit' });
     expect(await tab.page.evaluate(() => [window.isTheSame, window.wasPersisted])).toEqual([true, true]);
     await shows(set, tab);
-    await until('a poll', async () => (await polls(tab)) > before);
+    // A stream whose token is still good may have brought everything before a poll was sent.
+    if (name === 'on polls') await until('a poll', async () => (await polls(tab)) > before);
     await becomes(tab, name === 'in realtime' ? 'live' : 'polling');
     await set.publish(2);
     await shows(set, tab);

@@ -303,11 +303,11 @@ fn the_readme_publishes_and_follows() {
     let [publish @ .., follow, streams] = &commands[..] else { panic!("{commands:?}") };
     assert!(publish.len() > 2 && follow.starts_with("follow") && streams.starts_with("streams"));
     for line in publish {
-        server.check((line, 0, &["chat/b-42   1 event published"], &[]));
+        server.check((line, 0, &["chat/b-7   1 event published"], &[]));
     }
     let (exit, printed, _) = server.run(follow);
     assert_eq!((exit, printed.lines().count()), (0, publish.len()), "{printed}");
-    server.check((streams, 0, &["chat/b-42"], &[]));
+    server.check((streams, 0, &["chat/b-7"], &[]));
 }
 
 /// A follower's polls wait for events where the flag's file says so.
