@@ -42,8 +42,13 @@ pub fn json(checked: &[Checked]) -> String {
 
 /// One run, with every code as a rule.
 pub fn sarif(checked: &[Checked], repository: &Repository) -> String {
-    let rule =
-        |code: &Code| json!({ "id": code.as_str(), "shortDescription": { "text": code.says() } });
+    let rule = |code: &Code| {
+        json!({
+            "id": code.as_str(),
+            "shortDescription": { "text": code.says() },
+            "help": { "text": code.help() },
+        })
+    };
     let result = |(checked, finding): (&Checked, &Finding)| {
         let file = uri(&repository.path_from_root(&checked.path_of(&finding.file)));
         let artifact = json!({ "uri": file });
@@ -108,8 +113,7 @@ fn notes(checked: &[Checked]) -> impl Iterator<Item = (&Checked, &Finding)> {
 }
 
 fn with_hint(finding: &Finding) -> String {
-    let hint = finding.hint.as_ref().map(|hint| format!("\nhelp: {hint}")).unwrap_or_default();
-    format!("{}{hint}", finding.message)
+    format!("{}\nhelp: {}", finding.message, finding.hint)
 }
 
 /// A path as a URI reference: relative where the path is.

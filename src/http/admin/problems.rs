@@ -43,7 +43,7 @@ fn of_a_file((finding, since_ms): &(Finding, i64)) -> messages::StandingProblem 
         column: finding.place.map(|place| place.column),
         subject: None,
         message: finding.message.clone(),
-        hint: finding.hint.clone(),
+        hint: Some(finding.hint.clone()),
         since_ms: *since_ms,
     }
 }

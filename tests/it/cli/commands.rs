@@ -442,7 +442,7 @@ fn explain_takes_attributes_as_a_client_sends_them_and_says_what_is_odd() {
         ("app_version:=2.9", "`app_version` is of another type than declared"),
         (
             "app_version:=2.9",
-            "`app_version` is declared a version, as a text, and was sent as another type",
+            "`app_version` is declared a version, as a text, and was sent as a number; write it like app_version=2.10",
         ),
         ("app_version=latest", "`app_version` is declared a version, and this text is none"),
         (
@@ -452,6 +452,11 @@ fn explain_takes_attributes_as_a_client_sends_them_and_says_what_is_odd() {
         ("zzz=1", "it declares `platform`, `app_version` and `plan`"),
         ("platform=windows", "the value of `platform` is none of its words"),
         ("platform=andriod", "did you mean `android`?"),
+        (
+            "platform:=5",
+            "`platform` is declared one of a list of words, and was sent as a number; write it like platform=ios",
+        ),
+        ("email:=5", "`email` is declared a text, and was sent as a number"),
     ] {
         let (exit, story) = explain(&["--attr", "platform=ios", "--attr", attribute]);
         assert!(exit == 0 && story.contains(says), "{attribute}: {story}");

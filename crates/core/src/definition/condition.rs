@@ -1,9 +1,10 @@
 //! Reads a `when:` against the attributes a flag declares.
 
-use super::decode::{Decoder, list};
+use super::decode::{Decoder, decimal, list};
 use super::finding::{Code, quoted};
 use super::segment_names::SegmentNames;
 use super::tree::{Kind, Node};
+use super::wanted::Wanted;
 use crate::flag::{
     AttributeName, AttributeType, BooleanPredicate, Clause, Comparison, Condition, NumberPredicate,
     Predicate, TextPredicate, Version, VersionPredicate,
@@ -54,11 +55,17 @@ pub fn condition(
                         _ if matches!(attribute, "or" | "any" | "any_of" | "and" | "all") => {
                             format!("there is no `{attribute}`: all parts must hold; write a list of values, or two rules")
                         }
-                        Some(meant) => format!("did you mean `{meant}`?"),
-                        None if AttributeName::accepts(attribute) => {
-                            format!("declare it: `attributes: {{ {attribute}: text }}`")
+                        _ if matches!(attribute, "users" | "emails" | "domains") => {
+                            format!("`{attribute}` stands beside `when`, in an entry of `deny` or `allow`")
                         }
-                        None => "declare it under `attributes`".to_owned(),
+                        Some(meant) if attribute != "email_verified" => {
+                            format!("did you mean `{meant}`?")
+                        }
+                        _ if AttributeName::accepts(attribute) => {
+                            let kind = type_meant(value);
+                            format!("declare it: `attributes: {{ {attribute}: {kind} }}`")
+                        }
+                        _ => "declare it under `attributes`, with a name of letters, digits, `_`, `.` and `-`".to_owned(),
                     };
                     d.report(
                         name.place,
@@ -208,6 +215,25 @@ fn part_of_text(d: &mut Decoder, value: Operand, name: &str) -> Option<Box<str>>
     Some(text.into())
 }
 
+/// The type that an attribute is declared of, if a rule or a test compares it with this.
+pub fn type_meant(value: &Node) -> &'static str {
+    match &value.kind {
+        Kind::Scalar { text, plain: true } if matches!(&**text, "true" | "false") => "boolean",
+        Kind::Scalar { text, plain: true } if decimal(text).is_some() => "number",
+        Kind::Scalar { text, .. } if Version::new(text).is_some() && text.contains('.') => {
+            "version"
+        }
+        Kind::Scalar { .. } => "text",
+        Kind::List(items) => items.first().map_or("text", type_meant),
+        Kind::Map(entries) => match entries.first() {
+            Some((operator, value)) if matches!(&*operator.text, "below" | "at_least" | "not") => {
+                type_meant(value)
+            }
+            _ => "text",
+        },
+    }
+}
+
 /// The comparison that may have been meant by a text such as `>= 2.10`.
 fn comparison_meant(text: &str) -> Option<String> {
     let version = text.trim_start_matches(['<', '>', '=', '~', '^', ' ']);
@@ -286,7 +312,14 @@ impl<'n> Operand<'n> {
     }
 
     fn only(self, d: &mut Decoder, name: &str) -> Option<&'n Node> {
-        d.scalar(self.0, &format!("`{name}` is compared with one value, which")).map(|_| self.0)
+        match &self.0.kind {
+            Kind::Scalar { .. } if !self.0.is_null() => Some(self.0),
+            _ => d.wrong_type(
+                self.0,
+                &format!("`{name}` is compared with a single value"),
+                Wanted::Single,
+            ),
+        }
     }
 }
 

@@ -9,7 +9,8 @@ use super::finding::{Code, Finding, SourceSpan, quoted};
 use super::limits::{MAX_DURATION_DAYS, MAX_FINDINGS, MAX_TEXT_BYTES};
 use super::schema_model::{MapSchema, MinKeys};
 use super::tree::{Kind, Name, Node};
-use crate::flag::{Baseline, Share, Strategy};
+use super::wanted::Wanted;
+use crate::flag::{Baseline, Share, ShareError, Strategy};
 
 /// A map whose keys were checked against its [`MapSchema`].
 #[derive(Clone, Copy)]
@@ -91,12 +92,15 @@ impl<'a> Decoder<'a> {
         let record = self.map(node, shape.what)?;
         for (name, _) in record.entries {
             if !shape.names().any(|key| key == &*name.text) {
-                let hint = self
-                    .similar(&name.text, shape.names())
-                    .map(|key| format!("did you mean `{key}`?"))
-                    .unwrap_or_else(|| {
-                        format!("{} has the keys {}", shape.what, list(shape.names()))
-                    });
+                let joined = name.text.split_once(':').map(|(key, _)| key);
+                let joined = joined.and_then(|joined| shape.names().find(|key| *key == joined));
+                let hint = match (joined, self.similar(&name.text, shape.names())) {
+                    (Some(key), _) => {
+                        format!("did you mean `{key}`? Write a blank after the colon: `{key}: …`")
+                    }
+                    (None, Some(key)) => format!("did you mean `{key}`?"),
+                    (None, None) => format!("{} has the keys {}", shape.what, list(shape.names())),
+                };
                 self.report(
                     name.place,
                     Code::UnknownKey,
@@ -107,7 +111,14 @@ impl<'a> Decoder<'a> {
         }
         for key in shape.required() {
             if record.get(key).is_none() {
-                let hint = format!("add `{key}: …`");
+                let value = match key {
+                    "version" => "1",
+                    "enabled" => "true",
+                    "default" | "when_stopped" | "expect" => "polling",
+                    "strategy" => "realtime-v2",
+                    _ => "…",
+                };
+                let hint = format!("add `{key}: {value}`");
                 self.report(
                     record.place,
                     Code::MissingKey,
@@ -125,7 +136,7 @@ impl<'a> Decoder<'a> {
             Kind::Map(entries) => {
                 Some(Mapping { place: SourceSpan { end: node.place.start, ..node.place }, entries })
             }
-            _ => self.wrong_type(node, &format!("{what} is a map (`key: value`)")),
+            _ => self.wrong_type(node, &format!("{what} is a map (`key: value`)"), Wanted::Map),
         }
     }
 
@@ -136,7 +147,7 @@ impl<'a> Decoder<'a> {
                     node.place,
                     Code::TooMany,
                     format!("{what} has {} entries; it may have {most}", items.len()),
-                    None,
+                    Some(format!("keep at most {most} of them")),
                 );
                 None
             }
@@ -144,6 +155,7 @@ impl<'a> Decoder<'a> {
             _ => self.wrong_type(
                 node,
                 &format!("{what} is a list (`[…]`, or lines that start with `- `)"),
+                Wanted::List,
             ),
         }
     }
@@ -152,16 +164,16 @@ impl<'a> Decoder<'a> {
     pub fn scalar<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
         match &node.kind {
             Kind::Scalar { text, .. } if !node.is_null() => Some(text),
-            _ => self.wrong_type(node, &format!("{what} is a single value")),
+            _ => self.wrong_type(node, &format!("{what} is a single value"), Wanted::Single),
         }
     }
 
-    pub fn wrong_type<T>(&mut self, node: &Node, wanted: &str) -> Option<T> {
+    pub fn wrong_type<T>(&mut self, node: &Node, says: &str, wanted: Wanted) -> Option<T> {
         self.report(
             node.place,
             Code::WrongType,
-            format!("{wanted}, and here is {}", node.describe()),
-            None,
+            format!("{says}, and here is {}", node.describe()),
+            Some(wanted.in_the_place_of(node).to_owned()),
         );
         None
     }
@@ -174,7 +186,7 @@ impl<'a> Decoder<'a> {
                 node.place,
                 Code::BadText,
                 format!("{what} has more than {MAX_TEXT_BYTES} bytes"),
-                None,
+                Some(format!("shorten it to {MAX_TEXT_BYTES} bytes")),
             );
             return None;
         }
@@ -200,7 +212,7 @@ impl<'a> Decoder<'a> {
                 );
                 None
             }
-            _ => self.wrong_type(node, &format!("{what} is `true` or `false`")),
+            _ => self.wrong_type(node, &format!("{what} is `true` or `false`"), Wanted::Boolean),
         }
     }
 
@@ -222,7 +234,7 @@ impl<'a> Decoder<'a> {
     ) -> Option<T> {
         text.parse()
             .map_err(|bad: crate::flag::BadName| {
-                self.report(place, Code::BadName, format!("{what} {bad}"), None);
+                self.report(place, Code::BadName, format!("{what} {bad}"), Some(bad.help().into()));
             })
             .ok()
     }
@@ -251,8 +263,11 @@ impl<'a> Decoder<'a> {
             } else {
                 let baselines = [Baseline::Polling, Baseline::Disabled]
                     .map(|baseline| Strategy::from(baseline).as_str());
-                self.similar(text, baselines.into_iter())
-                    .map(|name| format!("did you mean `{name}`?"))
+                let meant = self.similar(text, baselines.into_iter());
+                Some(meant.map_or_else(
+                    || "write `polling` or `disabled`".to_owned(),
+                    |name| format!("did you mean `{name}`?"),
+                ))
             };
             self.report(
                 node.place,
@@ -267,8 +282,16 @@ impl<'a> Decoder<'a> {
     pub fn share(&mut self, node: &Node, what: &str) -> Option<Share> {
         let text = self.scalar(node, what)?;
         text.parse()
-            .map_err(|error: crate::flag::ShareError| {
-                let hint = Share::meant(text).map(|meant| format!("write {meant}"));
+            .map_err(|error: ShareError| {
+                let hint = match error {
+                    ShareError::TooPrecise => {
+                        Some("leave out what is behind the third decimal".to_owned())
+                    }
+                    ShareError::OverHundred => Some("write at most 100%".to_owned()),
+                    ShareError::NoPercentSign | ShareError::NotANumber => {
+                        Share::meant(text).map(|meant| format!("write {meant}"))
+                    }
+                };
                 self.report(node.place, Code::BadShare, format!("{what}: {error}"), hint);
             })
             .ok()
@@ -302,7 +325,8 @@ impl<'a> Decoder<'a> {
         if number.is_none() {
             let message =
                 format!("{what} is a whole number from {} to {}", range.start(), range.end());
-            self.report(node.place, Code::BadNumber, message, None);
+            let hint = format!("write digits alone, without quotes, like {}", range.start());
+            self.report(node.place, Code::BadNumber, message, Some(hint));
         }
         number
     }
@@ -352,12 +376,13 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
     (duration <= Duration::from_secs(MAX_DURATION_DAYS * 86_400)).then_some(duration)
 }
 
-/// The candidate that a mistyped word most likely stands for. A text that is longer than every word
-/// stands for none.
+/// The candidate that a mistyped word most likely stands for, in capitals or not. A text that is
+/// longer than every word stands for none.
 pub fn similar<'c>(text: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
+    let small = text.to_ascii_lowercase();
     candidates
         .filter(|candidate| text.len() <= 64 && candidate.len() <= 64)
-        .map(|candidate| (strsim::jaro_winkler(text, candidate), candidate))
+        .map(|candidate| (strsim::jaro_winkler(&small, &candidate.to_ascii_lowercase()), candidate))
         .filter(|(likeness, _)| *likeness > 0.8)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate)

@@ -24,8 +24,8 @@ pub struct Finding {
     pub file: Arc<str>,
     pub place: Option<SourceSpan>,
     pub message: String,
-    /// How to fix it.
-    pub hint: Option<String>,
+    /// How to fix it: the help of its code, unless the place knows better.
+    pub hint: String,
 }
 
 impl Finding {
@@ -35,12 +35,12 @@ impl Finding {
             file: file.into(),
             place: None,
             message: one_line(message.into()),
-            hint: None,
+            hint: code.help().to_owned(),
         }
     }
 
     pub fn with_hint(mut self, hint: impl Into<String>) -> Finding {
-        self.hint = Some(one_line(hint.into()));
+        self.hint = one_line(hint.into());
         self
     }
 }
@@ -56,14 +56,13 @@ impl Finding {
             }
             (file, None) => format!("{}: ", display_text::line(&shown(file))),
         };
-        let hint = self.hint.as_ref().map(|hint| format!(" (help: {hint})")).unwrap_or_default();
         let level = if self.code.is_note() { "note" } else { "error" };
-        format!("{place}{level}[{}]: {}{hint}", self.code.as_str(), self.message)
+        format!("{place}{level}[{}]: {} (help: {})", self.code.as_str(), self.message, self.hint)
     }
 }
 
 macro_rules! codes {
-    ($($code:ident = $text:literal, $says:literal;)*) => {
+    ($($code:ident = $text:literal, $says:literal, $help:literal;)*) => {
         /// The stable code of a finding.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Code { $(#[doc = $says] $code,)* }
@@ -79,54 +78,102 @@ macro_rules! codes {
             pub const fn says(self) -> &'static str {
                 match self { $(Code::$code => $says,)* }
             }
+
+            /// What to do about any finding of this code.
+            pub const fn help(self) -> &'static str {
+                match self { $(Code::$code => $help,)* }
+            }
         }
     };
 }
 
 codes! {
-    FolderMissing = "folder-missing", "The folder cannot be read.";
-    UnreadableFile = "unreadable-file", "A file cannot be read.";
-    VanishedFile = "vanished-file", "A live flag's or segment's file is gone; the last good one stays live.";
-    BadFileName = "bad-file-name", "A file's name is no key, or does not end in `.yaml`.";
-    TooLarge = "too-large", "A file has more bytes than its kind may have.";
-    NotUtf8 = "not-utf8", "A byte that is not UTF-8.";
-    Binary = "binary", "A control character: no text file.";
-    Empty = "empty", "A file that says nothing.";
-    Syntax = "syntax", "Not readable as YAML.";
-    SeveralDocuments = "several-documents", "More than one document in a file.";
-    Alias = "alias", "Anchors, aliases and merge keys are not allowed.";
-    Tag = "tag", "Tags are not allowed.";
-    DuplicateKey = "duplicate-key", "A key that stands twice in a map.";
-    TooDeep = "too-deep", "Too many maps and lists inside each other.";
-    TooMany = "too-many", "More entries than there may be.";
-    UnknownKey = "unknown-key", "A key that means nothing here.";
-    MissingKey = "missing-key", "A required key is not there.";
-    WrongType = "wrong-type", "A value of another type than its key takes.";
-    UnsupportedVersion = "unsupported-version", "A version of the format that this build does not read.";
-    NotYet = "not-yet", "A part of the format that is not supported yet.";
-    NameMismatch = "name-mismatch", "The key in a file is not the one its name has.";
-    BadName = "bad-name", "A name that does not fit the pattern of its kind.";
-    DuplicateName = "duplicate-name", "A name that was given already.";
-    BadStrategy = "bad-strategy", "No strategy, or one that may not stand here.";
-    BadShare = "bad-share", "A share that is none, too precise, or over 100 %.";
-    BadDuration = "bad-duration", "A duration that is none, too long, or out of order.";
-    BadNumber = "bad-number", "A number that is none, or out of its range.";
-    BadVersion = "bad-version", "A text that is no dotted version.";
-    BadText = "bad-text", "A text that is too long, empty, or none of those allowed.";
-    BadId = "bad-id", "An id that is empty, too long, has a control character in it, or, in a `users_file`, blanks around it.";
-    BadAddress = "bad-address", "A text that is no address or domain.";
-    EmptyEntry = "empty-entry", "A part that says nothing and so could mean anything.";
-    UnknownAttribute = "unknown-attribute", "An attribute that is not declared.";
-    UnknownWord = "unknown-word", "A value that the attribute's declaration does not list.";
-    WrongComparison = "wrong-comparison", "A comparison that the attribute's type does not have.";
-    UnknownSegment = "unknown-segment", "A segment of which there is no file.";
-    UsersFile = "users-file", "A `users_file` that cannot be used.";
-    BadCase = "bad-case", "A test that could not mean anything.";
-    FailedTest = "failed-test", "A flag does not answer what its test expects.";
-    RetiredKey = "retired-key", "A file for a flag that was given up.";
-    SelfTest = "self-test", "This machine does not hash as it must.";
-    SharedSalt = "shared-salt", "Note: two flags with one salt, so that the same users come first in both.";
-    UnreadFile = "unread-file", "Note: a file that is not read, because of its place or its name.";
+    FolderMissing = "folder-missing", "The folder cannot be read.",
+        "make the folder, or name another one";
+    UnreadableFile = "unreadable-file", "A file cannot be read.",
+        "check its permissions";
+    VanishedFile = "vanished-file", "A live flag's or segment's file is gone; the last good one stays live.",
+        "bring the file back";
+    BadFileName = "bad-file-name", "A file's name is no key, or does not end in `.yaml`.",
+        "rename the file";
+    TooLarge = "too-large", "A file has more bytes than its kind may have.",
+        "put long id lists into a `users_file`";
+    NotUtf8 = "not-utf8", "A byte that is not UTF-8.",
+        "save the file as UTF-8";
+    Binary = "binary", "A control character: no text file.",
+        "remove the character, or save the file as plain text in UTF-8";
+    Empty = "empty", "A file that says nothing.",
+        "begin the file with `version: 1`";
+    Syntax = "syntax", "Not readable as YAML.",
+        "write `key: value`, with a blank after the colon, and indent with blanks";
+    SeveralDocuments = "several-documents", "More than one document in a file.",
+        "remove the `---`";
+    Alias = "alias", "Anchors, aliases and merge keys are not allowed.",
+        "write the value out";
+    Tag = "tag", "Tags are not allowed.",
+        "remove the `!…`; types follow from the key";
+    DuplicateKey = "duplicate-key", "A key that stands twice in a map.",
+        "keep one of the two";
+    TooDeep = "too-deep", "Too many maps and lists inside each other.",
+        "write it flatter: no part of a file needs so many levels";
+    TooMany = "too-many", "More entries than there may be.",
+        "remove some of them";
+    UnknownKey = "unknown-key", "A key that means nothing here.",
+        "remove it, or write a key that is known here";
+    MissingKey = "missing-key", "A required key is not there.",
+        "add the key";
+    WrongType = "wrong-type", "A value of another type than its key takes.",
+        "write a value of the type that the message names";
+    UnsupportedVersion = "unsupported-version", "A version of the format that this build does not read.",
+        "write `version: 1`";
+    NotYet = "not-yet", "A part of the format that is not supported yet.",
+        "remove it";
+    NameMismatch = "name-mismatch", "The key in a file is not the one its name has.",
+        "write the same name in both places";
+    BadName = "bad-name", "A name that does not fit the pattern of its kind.",
+        "use small letters, digits, `-`, `_` and `.`, at most 64 of them";
+    DuplicateName = "duplicate-name", "A name that was given already.",
+        "give it another name";
+    BadStrategy = "bad-strategy", "No strategy, or one that may not stand here.",
+        "write `polling`, `realtime-v2` or `disabled`";
+    BadShare = "bad-share", "A share that is none, too precise, or over 100 %.",
+        "write a share like 10% or 12.5%, from 0% to 100%";
+    BadDuration = "bad-duration", "A duration that is none, too long, or out of order.",
+        "like 500ms, 4s, 10m, 2h or 1d";
+    BadNumber = "bad-number", "A number that is none, or out of its range.",
+        "write a number in that range, without quotes";
+    BadVersion = "bad-version", "A text that is no dotted version.",
+        "like 2.10, 2.10.1 or 3.0.0-beta.1";
+    BadText = "bad-text", "A text that is too long, empty, or none of those allowed.",
+        "write another text, of the length that the message names";
+    BadId = "bad-id", "An id that is empty, too long, has a control character in it, or, in a `users_file`, blanks around it.",
+        "write the id as the application knows it, each one by itself";
+    BadAddress = "bad-address", "A text that is no address or domain.",
+        "write addresses like jane@example.com, and domains like example.com";
+    EmptyEntry = "empty-entry", "A part that says nothing and so could mean anything.",
+        "fill it in, or remove it";
+    UnknownAttribute = "unknown-attribute", "An attribute that is not declared.",
+        "declare it under `attributes`, or remove it here";
+    UnknownWord = "unknown-word", "A value that the attribute's declaration does not list.",
+        "write one of the declared values, or declare this one";
+    WrongComparison = "wrong-comparison", "A comparison that the attribute's type does not have.",
+        "`below` and `at_least` are for numbers and versions, `starts_with` and `ends_with` for text";
+    UnknownSegment = "unknown-segment", "A segment of which there is no file.",
+        "make the segment's file, or remove its name here";
+    UsersFile = "users-file", "A `users_file` that cannot be used.",
+        "write a path inside the flags folder, to a file with one id a line";
+    BadCase = "bad-case", "A test that could not mean anything.",
+        "correct the test, or remove it";
+    FailedTest = "failed-test", "A flag does not answer what its test expects.",
+        "correct the flag, or write what it answers";
+    RetiredKey = "retired-key", "A file for a flag that was given up.",
+        "take another key";
+    SelfTest = "self-test", "This machine does not hash as it must.",
+        "trust no answer of this machine: run Turnout on another one, and report this one's processor";
+    SharedSalt = "shared-salt", "Note: two flags with one salt, so that the same users come first in both.",
+        "give one of the flags a salt of its own before its rollout begins";
+    UnreadFile = "unread-file", "Note: a file that is not read, because of its place or its name.",
+        "move the file, or remove it";
 }
 
 impl Code {

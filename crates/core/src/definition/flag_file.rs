@@ -105,7 +105,12 @@ fn flag(d: &mut Decoder, root: &Node, stem: &str) -> Option<FlagFile> {
 fn attributes(d: &mut Decoder, node: &Node) -> Vec<(AttributeName, AttributeType)> {
     let Some(record) = d.map(node, "`attributes`") else { return Vec::new() };
     if record.entries.len() > MAX_DECLARED {
-        d.report(node.place, Code::TooMany, format!("more than {MAX_DECLARED} attributes"), None);
+        d.report(
+            node.place,
+            Code::TooMany,
+            format!("more than {MAX_DECLARED} attributes"),
+            Some("remove those that no rule compares".into()),
+        );
     }
     let mut attributes = Vec::new();
     for (name, node) in record.entries.iter().take(MAX_DECLARED) {
@@ -147,7 +152,7 @@ fn attribute_type(d: &mut Decoder, node: &Node) -> Option<AttributeType> {
                 node.place,
                 Code::EmptyEntry,
                 "an attribute with no values could never be compared",
-                None,
+                Some("list its values, as in `[ios, android]`, or declare it `text`".into()),
             );
         }
         let items = d.list(node, "the values of an attribute", MAX_ENTRIES)?;
@@ -158,10 +163,15 @@ fn attribute_type(d: &mut Decoder, node: &Node) -> Option<AttributeType> {
     let text = d.scalar(node, "an attribute's type")?;
     let kind = TYPES.iter().find(|(name, _)| *name == text).map(|(_, kind)| kind.clone());
     if kind.is_none() {
-        let hint = d.similar(text, names()).map(|name| format!("did you mean `{name}`?"));
-        let message =
-            format!("an attribute is {} or a list of its values", super::decode::list(names()));
-        d.report(node.place, Code::WrongType, message, hint);
+        let hint = match d.similar(text, names()) {
+            Some(name) => format!("did you mean `{name}`?"),
+            None => "write `text`, or put its values in brackets: `[…]`".to_owned(),
+        };
+        let message = format!(
+            "an attribute is one of {}, or a list of its values",
+            super::decode::list(names())
+        );
+        d.report(node.place, Code::WrongType, message, Some(hint));
     }
     kind
 }
@@ -170,7 +180,10 @@ fn bucket_by(d: &mut Decoder, node: &Node, declared: &Declared) -> Option<Attrib
     let name: AttributeName = d.name(node, "an attribute's name")?;
     let kind = declared.get(name.as_str());
     if kind != Some(&AttributeType::Text) && kind != Some(&AttributeType::Words(Vec::new())) {
-        let hint = format!("declare it: `attributes: {{ {name}: text }}`");
+        let hint = match kind {
+            None => format!("declare it: `attributes: {{ {name}: text }}`"),
+            Some(_) => format!("declare it `text`, or name another: `{name}` is of another type"),
+        };
         let message =
             format!("`bucket_by` names a declared `text` attribute, and `{name}` is none");
         d.report(node.place, Code::UnknownAttribute, message, Some(hint));

@@ -145,7 +145,10 @@ impl DefinitionSet {
         if self.tables.len() >= MAX_TABLES && !self.tables.contains_key(path) {
             let message =
                 format!("there are {MAX_TABLES} tables of tests already, the most there may be");
-            self.orphan_findings.push(Finding::of_file(path, Code::TooMany, message));
+            self.orphan_findings.push(
+                Finding::of_file(path, Code::TooMany, message)
+                    .with_hint("put its cases into a table that there is, and remove the file"),
+            );
             return;
         }
         let tracked = self.tables.entry(path.into()).or_insert_with(TrackedSource::new);
@@ -195,15 +198,19 @@ impl DefinitionSet {
         match stem.parse() {
             Ok(_) if known >= most && !is_known => {
                 let message = format!("there are {most} already, the most there may be");
-                self.orphan_findings.push(Finding::of_file(path, Code::TooMany, message));
+                self.orphan_findings.push(
+                    Finding::of_file(path, Code::TooMany, message).with_hint(
+                        "remove files that are no longer needed; flags: turnout retire FLAG",
+                    ),
+                );
                 None
             }
             Ok(key) => Some(key),
             Err(bad) => {
                 let message = format!("the file's name is the key, which {bad}");
-                self.orphan_findings.push(
-                    Finding::of_file(path, Code::BadFileName, message).with_hint("rename the file"),
-                );
+                let hint = format!("rename the file: {}", bad.help());
+                self.orphan_findings
+                    .push(Finding::of_file(path, Code::BadFileName, message).with_hint(hint));
                 None
             }
         }
@@ -215,7 +222,7 @@ impl DefinitionSet {
         if folder.ends_with(".yml") && !folder.contains('/') {
             let finding =
                 Finding::of_file(path, Code::BadFileName, "only files called `….yaml` are read");
-            self.orphan_findings.push(finding.with_hint("rename the file"));
+            self.orphan_findings.push(finding.with_hint("rename the file: end it in `.yaml`"));
         }
     }
 
@@ -232,7 +239,9 @@ impl DefinitionSet {
                 let hint =
                     match similar(segment.as_str(), self.segments.keys().map(SegmentKey::as_str)) {
                         Some(meant) => format!("a segment with a similar name exists: `{meant}`"),
-                        None => format!("no file segments/{segment}.yaml"),
+                        None => format!(
+                            "no file segments/{segment}.yaml: make it, or remove the name here"
+                        ),
                     };
                 let path = format!("{key}.yaml");
                 let finding = Finding::of_file(

@@ -28,7 +28,9 @@ mod schema_model;
 mod segment;
 mod segment_names;
 mod source;
+mod syntax_help;
 mod test_case;
+mod test_case_failure;
 mod test_case_reader;
 mod test_run;
 mod test_table;
@@ -39,6 +41,7 @@ mod trial;
 mod user_id;
 mod user_lists;
 mod users_file;
+mod wanted;
 mod written;
 
 pub use attribute_notes::{attribute_notes, type_in_words};

@@ -32,9 +32,7 @@ pub fn render(
         ),
         (_, None) => title.element(Origin::path(&path)),
     };
-    if let Some(hint) = &finding.hint {
-        group = group.element(Level::HELP.message(hint));
-    }
+    group = group.element(Level::HELP.message(&*finding.hint));
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
     renderer.render(&[group])
 }

@@ -27,7 +27,7 @@ impl SegmentNames {
                 node.place,
                 Code::TooMany,
                 format!("a flag names at most {MAX_ENTRIES} segments"),
-                None,
+                Some("merge some of the segments into one".into()),
             );
             return None;
         }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::condition::{RESERVED, type_meant};
 use super::decode::{Decoder, Mapping, decimal, list};
 use super::finding::{Code, SourceSpan, quoted};
 use super::limits::MAX_CASES;
@@ -10,6 +11,7 @@ use super::schema_model::{
 };
 use super::test_case::{By, Case};
 use super::tree::{Kind, Name, Node};
+use super::wanted::Wanted;
 use crate::flag::{
     AttributeName, AttributeType, BUCKETS, Bucket, Identity, MAX_UNIT_BYTES, Rule, SegmentKey,
     Step, TargetingKey, Value,
@@ -94,7 +96,7 @@ pub fn read_cases(d: &mut Decoder, node: &Node, tested: Tested) -> Vec<Case> {
                 item.place,
                 Code::TooMany,
                 format!("`each` makes more than {MAX_CASES} cases"),
-                None,
+                Some("give `each` fewer values, or put some into another table".into()),
             );
             break;
         }
@@ -175,7 +177,8 @@ fn case(
 fn user(d: &mut Decoder, node: &Node) -> Option<String> {
     let text = d.scalar(node, "`user`")?;
     if TargetingKey::parse(text).is_err() {
-        d.report(node.place, Code::BadId, crate::flag::KeyTooLong.to_string(), None);
+        let hint = format!("write an id of at most {MAX_UNIT_BYTES} bytes");
+        d.report(node.place, Code::BadId, crate::flag::KeyTooLong.to_string(), Some(hint));
         return None;
     }
     Some(text.to_owned())
@@ -184,13 +187,17 @@ fn user(d: &mut Decoder, node: &Node) -> Option<String> {
 fn segment(d: &mut Decoder, node: &Node, tested: Tested) -> Option<SegmentKey> {
     let key: SegmentKey = d.name(node, "a segment's key")?;
     if !tested.segments.contains(&key) {
-        let names = tested.segments.iter().map(SegmentKey::as_str);
-        let hint = d.similar(key.as_str(), names).map(|name| format!("did you mean `{name}`?"));
+        let names = || tested.segments.iter().map(SegmentKey::as_str);
+        let hint = match d.similar(key.as_str(), names()) {
+            Some(name) => format!("did you mean `{name}`?"),
+            None if tested.segments.is_empty() => "remove it: the flag names no segment".to_owned(),
+            None => format!("remove it; the flag names {}", list(names())),
+        };
         d.report(
             node.place,
             Code::BadCase,
             format!("the flag names no segment `{key}`: being in it changes nothing"),
-            hint,
+            Some(hint),
         );
     }
     Some(key)
@@ -201,7 +208,12 @@ fn identity(d: &mut Decoder, node: &Node) -> Option<Identity> {
     let identity =
         IDENTITIES.into_iter().find(|(word, _)| *word == text).map(|(_, identity)| identity);
     if identity.is_none() {
-        d.report(node.place, Code::BadCase, "`identity` is `verified`, `server` or `plain`", None);
+        let hint = match d.similar(text, IDENTITIES.into_iter().map(|(word, _)| word)) {
+            Some(word) => format!("did you mean `{word}`?"),
+            None => "write `plain` for a client without a credential, or remove it".to_owned(),
+        };
+        let message = "`identity` is `verified`, `server` or `plain`";
+        d.report(node.place, Code::BadCase, message, Some(hint));
     }
     identity
 }
@@ -223,11 +235,17 @@ fn by(d: &mut Decoder, node: &Node, rules: &[Rule]) -> Option<By> {
             .map(|step| step.as_str() as &str)
             .chain(rules.iter().map(|rule| rule.name.as_str()))
             .collect();
-        let hint =
-            d.similar(text, words.iter().copied()).map(|word| format!("did you mean `{word}`?"));
+        let hint = match d.similar(text, words.iter().copied()) {
+            Some(word) => format!("did you mean `{word}`?"),
+            None if matches!(text, "stop" | "server-auth" | "cold-start") => {
+                "remove it: tests are answered from the file alone, which never gives this step"
+                    .to_owned()
+            }
+            None => "write one of these, or remove `by`".to_owned(),
+        };
         let message =
             format!("`by` is a step or the name of a rule: {}", list(words.iter().copied()));
-        d.report(node.place, Code::BadCase, message, hint);
+        d.report(node.place, Code::BadCase, message, Some(hint));
     }
     rule.map(By::Rule)
 }
@@ -253,16 +271,28 @@ fn attribute(
             .iter()
             .map(|(name, _)| name.as_str())
             .chain(["email", "email_verified"]);
-        let hint = d.similar(&name.text, names).map(|meant| format!("did you mean `{meant}`?"));
+        let hint = match d.similar(&name.text, names) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None if RESERVED.contains(&&*name.text) => {
+                "write `segments: [NAME]` beside `user` for the segments the user is in".to_owned()
+            }
+            None => {
+                let shown = if AttributeName::accepts(&name.text) { &*name.text } else { "NAME" };
+                format!(
+                    "remove it: no rule of the flag compares it; or declare it: `attributes: {{ {shown}: {} }}`",
+                    type_meant(node)
+                )
+            }
+        };
         d.report(
             name.place,
             Code::UnknownAttribute,
             format!("{} is not declared", quoted(&name.text)),
-            hint,
+            Some(hint),
         );
     }
     let Kind::Scalar { text, plain } = &node.kind else {
-        return d.wrong_type(node, "an attribute is a single value");
+        return d.wrong_type(node, "an attribute is a single value", Wanted::Single);
     };
     let value =
         if node.is_null() { Value::Null } else { typed_value(text, *plain, kind, &name.text) };

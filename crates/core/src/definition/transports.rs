@@ -5,6 +5,7 @@ use super::finding::Code;
 use super::limits::MAX_RETRIES;
 use super::schema_model::{DURATION, MapSchema, MinKeys, TEXT, ValueKind, optional};
 use super::tree::{Kind, Node};
+use super::wanted::Wanted;
 use crate::flag::{CachePolicy, Polling, Realtime, RealtimeKind, Transports};
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -200,7 +201,11 @@ fn kind(d: &mut Decoder, node: &Node) -> Option<RealtimeKind> {
     let kind = RealtimeKind::ALL.into_iter().find(|kind| kind.as_str() == text);
     if kind.is_none() {
         let names = list(RealtimeKind::ALL.into_iter().map(RealtimeKind::as_str));
-        d.report(node.place, Code::BadText, format!("`kind` is one of {names}"), None);
+        let hint = match d.similar(text, RealtimeKind::ALL.into_iter().map(RealtimeKind::as_str)) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => "write `kind: sse`, or remove it".to_owned(),
+        };
+        d.report(node.place, Code::BadText, format!("`kind` is one of {names}"), Some(hint));
     }
     kind
 }
@@ -208,7 +213,7 @@ fn kind(d: &mut Decoder, node: &Node) -> Option<RealtimeKind> {
 /// `1.5`, stored in thousandths; from 1 to 10.
 fn factor(d: &mut Decoder, node: &Node) -> Option<u32> {
     let Kind::Scalar { text, plain: true } = &node.kind else {
-        return d.wrong_type(node, "`factor` is a number");
+        return d.wrong_type(node, "`factor` is a number", Wanted::Single);
     };
     let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
     let digits =
@@ -222,7 +227,7 @@ fn factor(d: &mut Decoder, node: &Node) -> Option<u32> {
             node.place,
             Code::BadNumber,
             "`factor` is a number from 1 to 10 with at most three decimals",
-            None,
+            Some("like 1.5, without quotes".into()),
         );
     }
     thousandths

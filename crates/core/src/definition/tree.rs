@@ -11,6 +11,7 @@ use granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle, ScanError, S
 
 use super::finding::{Code, Finding, SourceSpan};
 use super::limits::{MAX_DEPTH, MAX_NODES, MAX_YAML_BYTES};
+use super::syntax_help::syntax_help;
 
 /// A node and its position.
 #[derive(Debug, PartialEq)]
@@ -104,6 +105,11 @@ fn place_of_offset(text: &str, at: usize) -> SourceSpan {
     SourceSpan { line: line as u32, column: column as u32, start: at as u32, end: at as u32 }
 }
 
+/// The line of this number, from 1.
+fn line_at(text: &str, number: usize) -> &str {
+    text.lines().nth(number.saturating_sub(1)).unwrap_or_default()
+}
+
 fn finding_at(
     file: &str,
     place: SourceSpan,
@@ -111,15 +117,16 @@ fn finding_at(
     message: impl Into<String>,
     hint: Option<&str>,
 ) -> Finding {
-    Finding {
-        place: Some(place),
-        hint: hint.map(str::to_owned),
-        ..Finding::of_file(file, code, message)
+    let finding = Finding { place: Some(place), ..Finding::of_file(file, code, message) };
+    match hint {
+        Some(hint) => finding.with_hint(hint),
+        None => finding,
     }
 }
 
 struct Builder<'a> {
     file: &'a str,
+    text: &'a str,
     parser: Parser<'a, granit_parser::StrInput<'a>>,
     nodes: usize,
 }
@@ -135,7 +142,7 @@ impl<'a> Builder<'a> {
             flow_nesting_limit: MAX_DEPTH + 1,
             block_nesting_limit: MAX_DEPTH + 1,
         };
-        Builder { file, parser: Parser::new_from_str_with_options(text, options), nodes: 0 }
+        Builder { file, text, parser: Parser::new_from_str_with_options(text, options), nodes: 0 }
     }
 
     fn document(mut self) -> Result<Node, Finding> {
@@ -169,7 +176,8 @@ impl<'a> Builder<'a> {
         match self.parser.next_event() {
             Some(Ok(next)) => Ok(next),
             Some(Err(error)) => Err(self.scan_error(&error)),
-            None => Err(Finding::of_file(self.file, Code::Syntax, "the file ends too early")),
+            None => Err(Finding::of_file(self.file, Code::Syntax, "the file ends too early")
+                .with_hint("add what is missing at its end")),
         }
     }
 
@@ -244,7 +252,7 @@ impl<'a> Builder<'a> {
                     place,
                     Code::WrongType,
                     "a key must be a single word",
-                    None,
+                    Some("write `key: value`; a text that begins with `{` or `[` stands in quotes"),
                 ));
             };
             if plain && &*text == "<<" {
@@ -289,14 +297,9 @@ impl<'a> Builder<'a> {
             _ => {
                 let text = error.to_string();
                 let message = text.split(" at char ").next().unwrap_or(&text);
-                let hint = message.contains("tabs").then_some("write blanks, not tabs");
-                finding_at(
-                    self.file,
-                    place,
-                    Code::Syntax,
-                    format!("not readable as YAML: {message}"),
-                    hint,
-                )
+                let message = format!("not readable as YAML: {message}");
+                let hint = syntax_help(error.kind(), line_at(self.text, marker.line()));
+                finding_at(self.file, place, Code::Syntax, message, Some(&hint))
             }
         }
     }

@@ -13,7 +13,12 @@ pub struct BadId {
 pub fn bad_id(text: &str) -> Option<BadId> {
     if !(1..=MAX_ID_BYTES).contains(&text.len()) {
         let message = format!("an id has 1 to {MAX_ID_BYTES} bytes, this one {}", text.len());
-        return Some(BadId { message, hint: "list each id by itself" });
+        let hint = if text.is_empty() {
+            "write the id, or remove the entry"
+        } else {
+            "list each id by itself"
+        };
+        return Some(BadId { message, hint });
     }
     text.contains(char::is_control).then(|| BadId {
         message: "an id with a control character in it".to_owned(),

@@ -16,6 +16,21 @@ pub struct BadName {
     pub pattern: &'static str,
 }
 
+impl BadName {
+    /// What to write in its place.
+    pub fn help(&self) -> &'static str {
+        match self.pattern {
+            AttributeName::PATTERN => {
+                "use letters, digits, `_`, `.` and `-`, at most 64, and begin with a letter or `_`"
+            }
+            Salt::PATTERN => "use small letters, digits, `.`, `_` and `-`, at most 64",
+            _ => {
+                "use small letters, digits, `.`, `_` and `-`, at most 64, and begin with a letter or digit"
+            }
+        }
+    }
+}
+
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident, $pattern:literal, $accepts:expr) => {
         $(#[$doc])*

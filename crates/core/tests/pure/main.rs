@@ -13,6 +13,7 @@
     reason = "a test fails by a panic, and sets up what it needs"
 )]
 
+mod attribute_notes;
 mod credentials;
 mod hostile;
 mod laws;

@@ -174,6 +174,7 @@ fn judge(case: &Case) -> Result<(), String> {
         check_place(finding, &case.contents)?;
         render(finding, &case.contents, str::to_owned, true);
         finding.line(str::to_owned);
+        check_help(finding)?;
     }
     let good = form(&fresh, &case.file);
     if good.is_some() != case.is_good() {
@@ -227,6 +228,13 @@ impl Case {
     }
 }
 
+/// Every finding says what to do, in one line that no person wrapped: the screen wraps it.
+fn check_help(finding: &Finding) -> Result<(), String> {
+    let help = finding.hint.as_str();
+    let is_help = !help.trim().is_empty() && help != finding.message && !help.contains('\n');
+    if is_help { Ok(()) } else { Err(format!("a finding without a help: {finding:?}")) }
+}
+
 /// Compares the findings in the order of the file; those of one place in any order.
 fn compare(findings: &[Finding], expect: &[(String, Expected)]) -> Result<(), String> {
     let key = |finding: &Finding| {
@@ -257,7 +265,7 @@ fn compare(findings: &[Finding], expect: &[(String, Expected)]) -> Result<(), St
 }
 
 fn check_words(case: &Case, findings: &[Finding]) -> Result<(), String> {
-    let hints = || findings.iter().filter_map(|finding| finding.hint.as_deref());
+    let hints = || findings.iter().map(|finding| finding.hint.as_str());
     let messages = || findings.iter().map(|finding| finding.message.as_str());
     if let Some(part) = case.hints.iter().find(|part| !hints().any(|hint| hint.contains(**part))) {
         return Err(format!("no hint says `{part}`: {:?}", hints().collect::<Vec<_>>()));

@@ -106,11 +106,12 @@ pub fn missing_keys() -> Vec<Case> {
     };
     let five = [(MissingKey, 1, 1); 5];
     vec![
-        whole("no version", without("version"), &five[..1]).hint("add `version: …`"),
+        whole("no version", without("version"), &five[..1]).hint("add `version: 1`"),
         whole("no key", without("flag"), &five[..1]).hint("add `flag: …`"),
-        whole("no enabled", without("enabled"), &five[..1]).hint("add `enabled: …`"),
-        whole("no default", without("default"), &five[..1]).hint("add `default: …`"),
-        whole("no when_stopped", without("when_stopped"), &five[..1]).hint("add `when_stopped: …`"),
+        whole("no enabled", without("enabled"), &five[..1]).hint("add `enabled: true`"),
+        whole("no default", without("default"), &five[..1]).hint("add `default: polling`"),
+        whole("no when_stopped", without("when_stopped"), &five[..1])
+            .hint("add `when_stopped: polling`"),
         whole("none of them", "owner: a\n", &five),
         whole(
             "none of them, indented below comments",
@@ -123,7 +124,7 @@ pub fn missing_keys() -> Vec<Case> {
             &[&five[..4], &[(UnknownKey, 2, 1)]].concat(),
         ),
         flag("no strategy in allow", "allow: [{users: [a]}]", &[(MissingKey, 6, 9)])
-            .hint("add `strategy: …`"),
+            .hint("add `strategy: realtime-v2`"),
         flag(
             "an empty entry of allow",
             "allow:\n  - {}",
@@ -149,7 +150,7 @@ pub fn missing_keys() -> Vec<Case> {
             "rules: [{name: a, when: {email: a}}]",
             &[(MissingKey, 6, 9)],
         ),
-        flag("an empty test", "tests: [{}]", &[(MissingKey, 6, 9)]).hint("add `expect: …`"),
+        flag("an empty test", "tests: [{}]", &[(MissingKey, 6, 9)]).hint("add `expect: polling`"),
         flag("an empty rollout", "rollout: {}", &[(EmptyEntry, 6, 10)]).hint("or remove it"),
         flag("an attribute without values", "attributes: {a: []}", &[(EmptyEntry, 6, 17)]),
         flag(

@@ -19,6 +19,7 @@ mod tables;
 mod test_blocks;
 mod text;
 mod types;
+mod typing;
 mod values;
 mod wording;
 
@@ -43,6 +44,8 @@ classes! {
     not_text = text::not_text,
     empty_and_truncated = text::empty_and_truncated,
     syntax = text::syntax,
+    typing = typing::typing,
+    failing_tests = typing::failing_tests,
     documents_and_directives = structure::documents_and_directives,
     anchors_aliases_and_merges = structure::anchors_aliases_and_merges,
     tags = structure::tags,
