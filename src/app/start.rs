@@ -159,6 +159,7 @@ impl App {
             watch: watch.mode(),
             deliveries,
             flags,
+            public_address: server.address(),
             address: admin_address,
             on_loopback: config.admin_listen.ip().is_loopback(),
             held: server.held().clone(),

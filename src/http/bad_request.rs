@@ -7,6 +7,8 @@ use super::server::TooSlow;
 pub enum BadRequest {
     #[error("the body is not JSON (line {line}, column {column})")]
     NotJson { line: usize, column: usize },
+    #[error("the body is empty; send JSON like {like}; a session's user may leave the key out")]
+    Empty { like: &'static str },
     #[error("the body ended before it was whole")]
     Incomplete,
     #[error("{0}")]

@@ -96,8 +96,22 @@ pub enum ApiError {
     IssuerUnavailable,
     #[error("{}; ask without a stream, and try again in {retry_after_seconds} s", no_room(*bound))]
     TooManyStreams { bound: TooManyStreams, retry_after_seconds: u64 },
+    /// A call without a body, which could say who asks.
+    #[error(
+        "a session token is needed here, as a GET names no user, and none was sent; or ask with POST and a body like {{\"targetingKey\": \"u-1\"}}"
+    )]
+    NoUser,
     #[error("there is nothing at this address; /openapi.json has every address there is")]
     NoSuchRoute,
+    #[error(
+        "this is the listener for clients, and the call is one for operators: ask the admin listener, which has a port of its own (TURNOUT_ADMIN_LISTEN)"
+    )]
+    OfOperators,
+    /// Callers whose token is not known get the status of every address of the admin listener.
+    #[error(
+        "this is the admin listener, and the call is one for clients: ask the public listener, on port {port}"
+    )]
+    OfClients { port: u16, is_known: bool },
     #[error(
         "there is nothing at this address: its path has `//` in it; write the base URL without a slash at its end"
     )]
@@ -146,9 +160,9 @@ impl ApiError {
     /// The error's status and its stable code.
     pub fn status_and_code(&self) -> (StatusCode, Code) {
         match self {
-            ApiError::BadQuestion(BadRequest::NotJson { .. } | BadRequest::Incomplete) => {
-                (StatusCode::BAD_REQUEST, Code::ParseError)
-            }
+            ApiError::BadQuestion(
+                BadRequest::NotJson { .. } | BadRequest::Empty { .. } | BadRequest::Incomplete,
+            ) => (StatusCode::BAD_REQUEST, Code::ParseError),
             ApiError::BadQuestion(BadRequest::Shape(_)) => {
                 (StatusCode::BAD_REQUEST, Code::InvalidContext)
             }
@@ -156,7 +170,11 @@ impl ApiError {
                 (StatusCode::PAYLOAD_TOO_LARGE, Code::TooLarge)
             }
             ApiError::NoSubject => (StatusCode::BAD_REQUEST, Code::InvalidContext),
-            ApiError::Unauthenticated => (StatusCode::UNAUTHORIZED, Code::Unauthenticated),
+            ApiError::Unauthenticated
+            | ApiError::NoUser
+            | ApiError::OfClients { is_known: false, .. } => {
+                (StatusCode::UNAUTHORIZED, Code::Unauthenticated)
+            }
             ApiError::WrongSubject => (StatusCode::FORBIDDEN, Code::WrongSubject),
             ApiError::UnlistedOrigin => (StatusCode::FORBIDDEN, Code::OriginNotListed),
             ApiError::BadQuestion(BadRequest::TooSlow(_) | BadRequest::Crowded) => {
@@ -202,7 +220,10 @@ impl ApiError {
             ApiError::TooManyStreams { .. } => {
                 (StatusCode::SERVICE_UNAVAILABLE, Code::TooManyStreams)
             }
-            ApiError::NoSuchRoute | ApiError::DoubleSlash => {
+            ApiError::NoSuchRoute
+            | ApiError::DoubleSlash
+            | ApiError::OfOperators
+            | ApiError::OfClients { is_known: true, .. } => {
                 (StatusCode::NOT_FOUND, Code::NoSuchRoute)
             }
             ApiError::BadHost => (StatusCode::BAD_REQUEST, Code::BadHost),
@@ -251,9 +272,9 @@ impl ApiError {
     /// What this kind of error means, for the OpenAPI document.
     pub fn summary(&self) -> &'static str {
         match self {
-            ApiError::BadQuestion(BadRequest::NotJson { .. } | BadRequest::Incomplete) => {
-                "the body is not JSON, or not whole"
-            }
+            ApiError::BadQuestion(
+                BadRequest::NotJson { .. } | BadRequest::Empty { .. } | BadRequest::Incomplete,
+            ) => "the body is not JSON, or not whole",
             ApiError::BadQuestion(BadRequest::Shape(_)) => {
                 "the body has another shape, or its targeting key too many bytes"
             }
@@ -263,7 +284,7 @@ impl ApiError {
             ApiError::BadQuestion(BadRequest::TooSlow(_) | BadRequest::Crowded) => {
                 "the body did not arrive in time"
             }
-            ApiError::Unauthenticated => {
+            ApiError::Unauthenticated | ApiError::NoUser => {
                 "a credential is needed and was not sent, or was not accepted"
             }
             ApiError::WrongSubject => "the token speaks for another user than the body",
@@ -304,6 +325,8 @@ impl ApiError {
             ApiError::IssuerUnavailable => "nothing can be signed just now",
             ApiError::TooManyStreams { .. } => "there are as many streams as there may be",
             ApiError::NoSuchRoute => "there is nothing at this address",
+            ApiError::OfOperators => "the admin listener has this address",
+            ApiError::OfClients { .. } => "the public listener has this address",
             ApiError::DoubleSlash => "the path has `//` in it",
             ApiError::BadHost => "the header Host is missing, unreadable or there twice",
             ApiError::NoSuchMethod => "this address does not take this method",

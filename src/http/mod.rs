@@ -24,6 +24,7 @@ mod headers;
 mod incoming_bodies;
 mod issuer;
 mod openapi;
+mod other_listener;
 mod proxies;
 mod public;
 mod rate_limit;

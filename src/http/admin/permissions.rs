@@ -18,6 +18,7 @@ use crate::auth::Caller;
 use crate::http::bearer::bearer;
 use crate::http::error::ApiError;
 use crate::http::openapi::Endpoint;
+use crate::http::other_listener::is_of_clients;
 use crate::http::request_body::{MAX_BODY_BYTES, body_up_to};
 use crate::ledger::{ContentHash, Role};
 
@@ -270,6 +271,11 @@ pub async fn no_such_route(
     Extension(identified): Extension<Identified>,
     uri: Uri,
 ) -> Response<Body> {
+    let (shown, state) = (&identified.shown, &identified.state);
+    if is_of_clients(&uri) {
+        let (port, is_known) = (state.public_address.port(), shown.is_some());
+        return refuse(state, &ApiError::OfClients { port, is_known });
+    }
     nothing_here(&identified, ApiError::of_no_route(&uri))
 }
 

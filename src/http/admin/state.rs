@@ -33,6 +33,8 @@ pub struct AdminState {
     pub deliveries: Option<Arc<Deliveries>>,
     /// The flags folder, as it was configured.
     pub flags: String,
+    /// The address the public listener listens on.
+    pub public_address: SocketAddr,
     /// The address this listener listens on.
     pub address: SocketAddr,
     /// Whether only this machine can reach the listener.

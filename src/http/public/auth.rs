@@ -83,7 +83,16 @@ pub fn server(
     }
 }
 
-/// The user a session token speaks for; a request without a body must have one.
+/// The user a session token speaks for, on a call that has no body to name another.
+pub fn own_user(state: &PublicState, headers: &HeaderMap) -> Result<Caller, ApiError> {
+    match caller(state, headers)? {
+        Caller::Plain => Err(ApiError::NoUser),
+        Caller::Server(_) => Err(ApiError::NoSubject),
+        user => Ok(user),
+    }
+}
+
+/// The user a session token speaks for.
 pub fn user(state: &PublicState, headers: &HeaderMap) -> Result<Caller, ApiError> {
     match caller(state, headers)? {
         Caller::Plain => Err(ApiError::Unauthenticated),

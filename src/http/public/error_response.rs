@@ -10,6 +10,7 @@ use turnout_api::problem::CursorProblem;
 
 use super::response::ResponseBuilder;
 use crate::http::error::{ApiError, ends_the_connection};
+use crate::http::other_listener::is_of_operators;
 use crate::http::state::PublicState;
 
 impl ApiError {
@@ -70,7 +71,9 @@ fn respond(
 }
 
 pub async fn no_such_route(State(state): State<PublicState>, uri: Uri) -> Response<Body> {
-    for_route(&ApiError::of_no_route(&uri), &state, &uri)
+    let refusal =
+        if is_of_operators(&uri) { ApiError::OfOperators } else { ApiError::of_no_route(&uri) };
+    for_route(&refusal, &state, &uri)
 }
 
 pub async fn no_such_method(State(state): State<PublicState>, uri: Uri) -> Response<Body> {

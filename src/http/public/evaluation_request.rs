@@ -12,6 +12,9 @@ use crate::flag::{
 use crate::http::bad_request::BadRequest;
 use crate::http::error::ApiError;
 
+/// The shortest body that names a user in the protocol.
+const OFREP_BODY: &str = r#"{"context": {"targetingKey": "u-1"}}"#;
+
 /// A body as it was read.
 #[derive(Debug)]
 pub struct EvaluationRequest<'a> {
@@ -30,6 +33,7 @@ impl<'a> EvaluationRequest<'a> {
 
     /// `{"targetingKey": "u-1", "attributes": {…}}`.
     pub fn native(bytes: &'a [u8]) -> Result<EvaluationRequest<'a>, BadRequest> {
+        not_empty(bytes, r#"{"targetingKey": "u-1"}"#)?;
         let (mut key, mut attributes) = (None, Vec::new());
         for (name, value) in object(parse(bytes)?, "the body")? {
             match &*name {
@@ -49,13 +53,16 @@ impl<'a> EvaluationRequest<'a> {
     /// `{"context": {"targetingKey": "u-1", …}}`; other members of the body are for later versions
     /// of the protocol.
     pub fn ofrep(bytes: &'a [u8]) -> Result<EvaluationRequest<'a>, BadRequest> {
+        not_empty(bytes, OFREP_BODY)?;
         let mut members = object(parse(bytes)?, "the body")?;
         let context = members
             .iter()
             .position(|(name, _)| name == "context")
             .map(|index| members.swap_remove(index).1);
         let mut members = object(
-            context.ok_or_else(|| invalid_body("the body needs a `context`"))?,
+            context.ok_or_else(|| {
+                invalid_body(format!("the body needs a `context`, like {OFREP_BODY}"))
+            })?,
             "`context`",
         )?;
         let key = members
@@ -126,6 +133,11 @@ impl<'a> EvaluationRequest<'a> {
         }
         Ok(self)
     }
+}
+
+/// A request that was sent without its body is told what to send.
+fn not_empty(bytes: &[u8], like: &'static str) -> Result<(), BadRequest> {
+    if bytes.is_empty() { Err(BadRequest::Empty { like }) } else { Ok(()) }
 }
 
 fn invalid_body(message: impl Into<String>) -> BadRequest {

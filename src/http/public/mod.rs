@@ -26,7 +26,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 pub use all_flags::{Every, Turns, Windows};
-pub use auth::{caller, caller_with_body, server, user, with_body};
+pub use auth::{caller, caller_with_body, own_user, server, user, with_body};
 pub use caller::Caller;
 pub use evaluation_request::EvaluationRequest;
 pub use fast_path::PublicService;

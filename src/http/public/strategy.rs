@@ -58,7 +58,7 @@ pub async fn evaluate_posted(
 /// Evaluates for the user that a session token speaks for. It has no body, so the response has an
 /// address of its own.
 pub fn evaluate_own(state: &PublicState, key: &str, headers: &HeaderMap) -> Response<Body> {
-    let answer = auth::user(state, headers)
+    let answer = auth::own_user(state, headers)
         .and_then(|caller| answer_one(state, key, headers, &EvaluationRequest::empty(), &caller));
     let mut response = answer.unwrap_or_else(|refusal| refusal.problem(state));
     response.headers_mut().append(VARY, HeaderValue::from_static("authorization, x-api-key"));

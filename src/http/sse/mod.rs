@@ -45,7 +45,7 @@ use super::error::ApiError;
 use super::flag_path::{FlagPath, key};
 use super::proxies::Peer;
 use super::public::{
-    Caller, EvaluationRequest, KeptContext, ResponseBuilder, caller_with_body, user,
+    Caller, EvaluationRequest, KeptContext, ResponseBuilder, caller_with_body, own_user,
 };
 use super::realtime::FeedFollower;
 use super::server::Hijack;
@@ -86,7 +86,7 @@ pub async fn watch_own(
     request: Request,
 ) -> Response<Body> {
     let (head, _) = request.into_parts();
-    let opened = user(&state, &head.headers).and_then(|caller| {
+    let opened = own_user(&state, &head.headers).and_then(|caller| {
         open_one(&state, &head, flag(&state, key(&path))?, EvaluationRequest::empty(), &caller)
     });
     of_the_caller(opened.unwrap_or_else(|refusal| refusal.problem(&state)))
@@ -110,7 +110,7 @@ pub async fn all(State(state): State<PublicState>, request: Request) -> Response
 pub async fn all_mine(State(state): State<PublicState>, request: Request) -> Response<Body> {
     let opened = async {
         let (head, _) = request.into_parts();
-        let caller = user(&state, &head.headers)?;
+        let caller = own_user(&state, &head.headers)?;
         let listener = keep(&state, EvaluationRequest::empty(), &caller, |snapshot| {
             snapshot.context_needs().clone()
         })?;

@@ -6,6 +6,7 @@ mod bounds;
 mod client_mistakes;
 mod cors;
 mod front;
+mod other_listener;
 mod paths;
 mod questions;
 mod stops;
