@@ -6,14 +6,14 @@
 //!
 //! | floor | modules |
 //! |---|---|
-//! | 0 | [`flag`] what a flag means, [`definition`] from YAML to flags, [`moment`] times by two clocks, [`clock`] reads the clocks, [`public_path`] the prefix under which a proxy serves, [`display_text`] makes text of unknown origin safe to show |
+//! | 0 | [`flag`] what a flag means, [`definition`] from YAML to flags, [`moment`] times by two clocks, [`clock`] reads the clocks, [`public_path`] the prefix under which a proxy serves, [`display_text`] makes text of unknown origin safe to show, [`count`] says how many of what |
 //! | 1 | [`document`] answers as bytes, [`snapshot`] every flag at one position, [`live`] the current snapshot, [`explain`] why an answer is what it is, [`evaluation_counters`] how often each outcome was answered, [`ledger`] decisions and what follows from them |
 //! | 2 | [`regular_file`] opens without waiting, [`time_limit`] leaves behind what hangs, [`flag_files`] reads the files and reports settled changes, [`auth`] which credentials are accepted, [`store`] durable state, [`data_dir`] what is kept on local disk, [`fd_limit`] how many files may be open, [`convergence`] how many streams hold the newest state |
 //! | 3 | [`control`] the one way in for every change, [`feeds`] events that clients follow, [`reports`] how following went, [`webhook`] sends each change to another service, [`backup`] copies the databases and puts a copy back, [`telemetry`] log and metrics |
 //! | 4 | [`config`], [`http`], [`app`], [`cli`] |
 
 pub use turnout_core::{
-    definition, display_text, document, evaluation_counters, explain, flag, ledger, moment,
+    count, definition, display_text, document, evaluation_counters, explain, flag, ledger, moment,
     public_path, snapshot,
 };
 

@@ -10,6 +10,7 @@ use super::{draw, target};
 use crate::auth::{Outcome, Report};
 use crate::clock;
 use crate::control::{ControlEvent, Problem, ProblemKind};
+use crate::count::count;
 use crate::definition::{Finding, FlagFiles, render};
 use crate::display_text;
 use crate::fd_limit::OpenFiles;
@@ -84,10 +85,10 @@ fn say_trouble(Problem { kind, subject, message, hint }: &Problem) {
 }
 
 /// Logs that streams begin anew.
-pub fn streams_renewed(count: u64) {
+pub fn streams_renewed(streams: u64) {
     warn!(
         target: target::CONTROL,
-        "events.db is older than what its readers saw: {count} streams have a new epoch, and their readers begin anew"
+        "events.db is older than what its readers saw: a new epoch for {}, whose readers begin anew", count(streams, "stream")
     );
 }
 
@@ -123,8 +124,7 @@ pub fn problems(findings: &[Finding], contents: &FlagFiles, flags: &Path) {
     }
     match findings.len() {
         0 => info!(target: target::FLAGS, "no problems left in the flags folder"),
-        1 => warn!(target: target::FLAGS, "1 problem in the flags folder"),
-        count => warn!(target: target::FLAGS, "{count} problems in the flags folder"),
+        found => warn!(target: target::FLAGS, "{} in the flags folder", count(found, "problem")),
     }
 }
 

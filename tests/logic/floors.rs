@@ -8,7 +8,7 @@ use crate::sources;
 /// From the ground up. Within a floor, a module may import those before it that [`STAIRS`] connects
 /// it to.
 const FLOORS: [&[&str]; 5] = [
-    &["api", "flag", "definition", "moment", "clock", "public_path", "display_text"],
+    &["api", "flag", "definition", "moment", "clock", "public_path", "display_text", "count"],
     &["evaluation_counters", "document", "snapshot", "live", "ledger", "explain", "wire"],
     &[
         "http_client",

@@ -1,4 +1,5 @@
 import type { Mode } from 'turnout-client';
+import { clients } from './count.js';
 
 /** Moves of one kind belong together if no longer a time is between two of them. */
 const TOGETHER_MS = 5000;
@@ -41,7 +42,7 @@ export class Moves {
     const count = this.#clients.size;
     this.summary.textContent =
       count === 1
-        ? `${time}: 1 client is now ${kind}.`
-        : `${time}: ${count} clients are now ${kind}, the last one ${took} ms after the first.`;
+        ? `${time}: ${clients(count)} is now ${kind}.`
+        : `${time}: ${clients(count)} are now ${kind}, the last one ${took} ms after the first.`;
   }
 }

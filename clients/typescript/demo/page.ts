@@ -3,6 +3,7 @@
 
 import { createTurnoutClient, type Mode } from 'turnout-client';
 import { type Arrival, drawChart } from './chart.js';
+import { clientWord } from './count.js';
 import { type Hint, showHints } from './hints.js';
 import { Moves } from './moves.js';
 import { sessionOf } from './session.js';
@@ -101,11 +102,15 @@ function follow(number: number): void {
 function draw(): void {
   const now = Date.now();
   arrivals = arrivals.filter((arrival) => now - arrival.at < WINDOW_MS);
-  const count = (is: (mode: Mode) => boolean) => String(modes.filter(is).length);
+  const count = (track: string, is: (mode: Mode) => boolean) => {
+    const number = modes.filter(is).length;
+    at(`${track}-count`).textContent = String(number);
+    at(`${track}-clients`).textContent = clientWord(number);
+  };
   const isPolling = (mode: Mode) => mode === 'polling' || mode === 'degraded';
-  at('live-count').textContent = count((mode) => mode === 'live');
-  at('polling-count').textContent = count(isPolling);
-  at('other-count').textContent = count((mode) => mode !== 'live' && !isPolling(mode));
+  count('live', (mode) => mode === 'live');
+  count('polling', isPolling);
+  count('other', (mode) => mode !== 'live' && !isPolling(mode));
   for (const [id, isLive] of [
     ['live-latency', true],
     ['polling-latency', false],

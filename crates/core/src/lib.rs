@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`flag`] | what a flag means: buckets, conditions, one evaluation |
 //! | [`display_text`] | makes text of unknown origin safe to show |
+//! | [`count`] | how many of what, in words |
 //! | [`moment`] | times by two clocks |
 //! | [`public_path`] | the prefix under which a proxy serves |
 //! | [`definition`] | from YAML to flags, with a place for every finding |
@@ -42,6 +43,7 @@
 // A hash table has another order in each process: nothing may depend on it.
 #![warn(clippy::iter_over_hash_type)]
 
+pub mod count;
 pub mod definition;
 pub mod display_text;
 pub mod document;

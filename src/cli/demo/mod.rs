@@ -20,9 +20,11 @@ use clap::Args;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use super::output::{print_note, talks_to_a_terminal};
 use super::signals::Signals;
 use super::{Exit, print, print_error};
 use crate::app::App;
+use crate::display_text;
 use crate::telemetry::{self, LogSettings};
 use application::Application;
 use folder::DemoFolder;
@@ -74,8 +76,15 @@ impl Demo {
         let served = runtime.block_on(serve(&folder, self.port));
         runtime.shutdown_background();
         telemetry::flush(LAST_LINES);
+        let path = display_text::path(folder.path());
         let removed = folder.remove().map_err(DemoError::Left);
-        served.and(removed)
+        served.and(removed)?;
+        // A terminal shows the ^C at the beginning of the line.
+        let line = if talks_to_a_terminal() { "\n" } else { "" };
+        print_note(&format!(
+            "{line}The demo has ended; {path} is removed, with its flags and data."
+        ));
+        Ok(())
     }
 }
 

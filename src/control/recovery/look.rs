@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use super::found::{
     Base, Copies, CopiesInHistory, CopyState, Database, Decision, Foreign, Journal,
 };
+use crate::count::count;
 use crate::data_dir::{DataDir, FoundJournal, FoundLastGood, LastGood, LastGoodFile};
 use crate::ledger::{Credential, Doubt, Doubted};
 use crate::store::{Identity, Store, StoreError};
@@ -265,8 +266,8 @@ fn in_doubt(Doubt { flags, credentials }: &Doubt) -> impl Iterator<Item = String
     let of_flags = match flags {
         Doubted::None => None,
         Doubted::These(flags) => Some(format!(
-            "the state of {} flags may be lost, so they are served as stopped",
-            flags.len()
+            "the state of {} may be lost: served as stopped until the database is accepted",
+            count(flags.len(), "flag")
         )),
         Doubted::All => {
             Some("its state may be lost, so every flag is served as stopped".to_owned())
@@ -274,11 +275,11 @@ fn in_doubt(Doubt { flags, credentials }: &Doubt) -> impl Iterator<Item = String
     };
     let of_credentials = match credentials {
         Doubted::None => None,
-        Doubted::These(ids) => Some(format!("{} tokens may have been revoked", ids.len())),
+        Doubted::These(ids) => Some(format!("{} may have been revoked", count(ids.len(), "token"))),
         Doubted::All => Some("every token may have been revoked".to_owned()),
     };
     let of_credentials = of_credentials
-        .map(|which| format!("{which}, so they may only stop and lower (admin.token may all)"));
+        .map(|which| format!("{which}: only admin.token may do more than stop and lower until the database is accepted"));
     of_flags.into_iter().chain(of_credentials)
 }
 

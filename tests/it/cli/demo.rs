@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use reqwest::{Response, StatusCode};
 use serde_json::{Value as Json, json};
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 
 use crate::support::typed::{output, turnout};
 use crate::support::{PATIENCE, wait_until};
@@ -17,6 +17,8 @@ use crate::support::{PATIENCE, wait_until};
 struct Demo {
     child: Child,
     temporary: TempDir,
+    /// What it says on stderr.
+    said: NamedTempFile,
     printed: String,
     page: String,
     client: reqwest::Client,
@@ -36,7 +38,8 @@ impl Demo {
         // The settings of a real server are none of the demo's.
         command.env("TURNOUT_LISTEN", "no address").env("TURNOUT_SESSION_KEYS", "no keys");
         command.arg("demo").env("TMPDIR", temporary.path()).stdout(Stdio::piped());
-        let mut child = command.stderr(Stdio::inherit()).spawn().unwrap();
+        let said = NamedTempFile::new().unwrap();
+        let mut child = command.stderr(said.reopen().unwrap()).spawn().unwrap();
         let mut printed = String::new();
         for line in BufReader::new(child.stdout.take().unwrap()).lines() {
             printed += &(line.unwrap() + "\n");
@@ -47,7 +50,7 @@ impl Demo {
         let page = printed.lines().map(str::trim).find(|line| line.starts_with("http://"));
         let page = page.unwrap_or_else(|| panic!("no address in {printed}")).to_owned();
         let client = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
-        Demo { child, temporary, printed, page, client }
+        Demo { child, temporary, said, printed, page, client }
     }
 
     async fn get(&self, path: &str) -> Response {
@@ -151,6 +154,10 @@ async fn a_demo_shows_a_stop_to_its_clients_and_leaves_nothing() {
     wait_until("the end of the demo", async || demo.child.try_wait().unwrap().is_some()).await;
     assert_eq!(demo.child.wait().unwrap().code(), Some(0));
     assert_eq!(demo.left(), 0);
+    let said = fs::read_to_string(demo.said.path()).unwrap();
+    let folder = demo.temporary.path().join("turnout-demo-");
+    let ended = format!("The demo has ended; {}", folder.display());
+    assert!(said.starts_with(&ended) && said.contains(" is removed, with"), "{said}");
     assert!(!origins.iter().any(|origin| port_is_open(origin)) && !port_is_open(&demo.page));
 }
 

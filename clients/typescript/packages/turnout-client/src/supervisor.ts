@@ -286,15 +286,19 @@ export class Supervisor implements PollerEvents, RunnerEvents {
       this.#askAgain = true;
       return;
     }
-    this.#asking = true;
-    this.#askedAt = this.#parts.clock.now();
     this.#track(this.#askNow());
+  }
+
+  confirmed(): Promise<void> | true {
+    return this.#asking || this.#askNow();
   }
 
   async #askNow(): Promise<void> {
     const { flag, attributes } = this.#options;
     const { signal } = this.#ending;
     const { http, position, clock, random } = this.#parts;
+    this.#asking = true;
+    this.#askedAt = clock.now();
     this.#timers.clear('ask');
     this.#askAgain = false;
     let wait = this.document.validForMs;

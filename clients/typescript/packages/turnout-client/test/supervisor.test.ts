@@ -330,6 +330,39 @@ describe('realtime', () => {
     await client.stop();
   });
 
+  test.each([
+    ['while it waits to enter', 9900],
+    ['at once', 50],
+  ])('a strategy that is another %s costs no refused token', async (_, untilOther) => {
+    const { server, client, modes } = setUp();
+    client.start();
+    await advance(1000);
+    server.decide({ strategy: 'realtime-v2', enterSpreadMs: 20_000 });
+    client.refresh();
+    await advance(untilOther);
+    server.decide({ strategy: 'polling' });
+    await advance(30_000);
+    expect(server.seen.filter(({ path }) => path.includes('/token') || path.includes('/realtime'))).toEqual([]);
+    expect(client.getSnapshot()).toMatchObject({ mode: 'polling', strategy: 'polling', error: null });
+    expect(modes).not.toContain('realtime');
+    await client.stop();
+  });
+
+  test('a stream that ends is followed by another without a question of its own', async () => {
+    const { server, client } = setUp();
+    server.decide({ strategy: 'realtime-v2' });
+    client.start();
+    await advance(20_000);
+    expect(server.open).toBe(1);
+    const asked = () => server.seen.filter(({ path }) => path.includes('/strategy')).length;
+    const before = asked();
+    server.cut();
+    await advance(5000);
+    expect(server.open).toBe(1);
+    expect(asked() - before).toBe(0);
+    await client.stop();
+  });
+
   test('a switch mints no token while one is good, and an hour asleep mints one before it connects', async () => {
     const { server, client } = setUp();
     const tokens = () => server.seen.filter((one) => one.path === '/v1/token').length;
