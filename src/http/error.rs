@@ -107,11 +107,10 @@ pub enum ApiError {
         "this is the listener for clients, and the call is one for operators: ask the admin listener, which has a port of its own (TURNOUT_ADMIN_LISTEN)"
     )]
     OfOperators,
-    /// Callers whose token is not known get the status of every address of the admin listener.
     #[error(
         "this is the admin listener, and the call is one for clients: ask the public listener, on port {port}"
     )]
-    OfClients { port: u16, is_known: bool },
+    OfClients { port: u16 },
     #[error(
         "there is nothing at this address: its path has `//` in it; write the base URL without a slash at its end"
     )]
@@ -170,9 +169,7 @@ impl ApiError {
                 (StatusCode::PAYLOAD_TOO_LARGE, Code::TooLarge)
             }
             ApiError::NoSubject => (StatusCode::BAD_REQUEST, Code::InvalidContext),
-            ApiError::Unauthenticated
-            | ApiError::NoUser
-            | ApiError::OfClients { is_known: false, .. } => {
+            ApiError::Unauthenticated | ApiError::NoUser => {
                 (StatusCode::UNAUTHORIZED, Code::Unauthenticated)
             }
             ApiError::WrongSubject => (StatusCode::FORBIDDEN, Code::WrongSubject),
@@ -223,9 +220,7 @@ impl ApiError {
             ApiError::NoSuchRoute
             | ApiError::DoubleSlash
             | ApiError::OfOperators
-            | ApiError::OfClients { is_known: true, .. } => {
-                (StatusCode::NOT_FOUND, Code::NoSuchRoute)
-            }
+            | ApiError::OfClients { .. } => (StatusCode::NOT_FOUND, Code::NoSuchRoute),
             ApiError::BadHost => (StatusCode::BAD_REQUEST, Code::BadHost),
             ApiError::NoSuchMethod => (StatusCode::METHOD_NOT_ALLOWED, Code::NoSuchMethod),
             ApiError::WrongHost => (StatusCode::FORBIDDEN, Code::WrongHost),

@@ -271,10 +271,10 @@ pub async fn no_such_route(
     Extension(identified): Extension<Identified>,
     uri: Uri,
 ) -> Response<Body> {
-    let (shown, state) = (&identified.shown, &identified.state);
+    // Which addresses the public listener has is known to everyone.
     if is_of_clients(&uri) {
-        let (port, is_known) = (state.public_address.port(), shown.is_some());
-        return refuse(state, &ApiError::OfClients { port, is_known });
+        let port = identified.state.public_address.port();
+        return refuse(&identified.state, &ApiError::OfClients { port });
     }
     nothing_here(&identified, ApiError::of_no_route(&uri))
 }

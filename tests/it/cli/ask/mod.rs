@@ -63,9 +63,9 @@ fn a_question_is_answered_in_one_line() {
     );
     server.check((
         &format!("ask chat --url {}", server.admin),
-        3,
+        4,
         &[],
-        &["a token is needed here"],
+        &["this is the admin listener", "ask the public listener, on port"],
     ));
 
     let wrong = server.home.path().join("wrong");
