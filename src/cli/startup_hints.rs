@@ -68,7 +68,7 @@ pub fn print(app: &App, flags: &Path, data: &Path, access: &AuthConfig) {
     let url = format!("http://{}{}", app.address(), snapshot.public_path().address(&path));
     if access.session_keys.is_some() {
         say(&format!(
-            "  curl -s {url} -H \"Authorization: Bearer $TOKEN\"   # the user of a session token"
+            "  curl -sw '\\n' {url} -H \"Authorization: Bearer $TOKEN\"   # the user of a session token"
         ));
     }
     let credential = match (access.unverified, &access.server_keys) {
@@ -79,7 +79,7 @@ pub fn print(app: &App, flags: &Path, data: &Path, access: &AuthConfig) {
     for (what, wanted) in examples {
         if let (Some(credential), Some(user)) = (credential, find(&snapshot, entry, wanted)) {
             say(&format!(
-                "  curl -s {url}{credential} -d '{{\"targetingKey\":\"{user}\"}}'   # {what}"
+                "  curl -sw '\\n' {url}{credential} -d '{{\"targetingKey\":\"{user}\"}}'   # {what}"
             ));
         }
     }

@@ -8,6 +8,7 @@ mod completions;
 mod converge;
 mod demo;
 mod diff;
+mod documented;
 mod examples;
 mod feeds;
 mod formats;
