@@ -38,7 +38,7 @@ timeless() { # times are other ones on every walk; so is how far a loss was look
   sed -E 's/([A-Z][a-z]{2} [0-9]{2} [A-Z][a-z]{2} )?[0-9]{2}:[0-9]{2}/HH:MM/g; s/ +$//
     s/out of reach \([^)]*\)/out of reach (WHY)/; s/compared with revision [0-9]+ /compared with revision N /
     s/\x1b\[[0-9;]*m//g; s/.*\x1b\[2K\x1b\[\?7l\x1b\[\?7h//
-    s/(50|90|99)% within [0-9.]+ m?s/\1% within TIME/g; s/   [0-9]+ of [0-9]+ polling users? asked since(; the others hear it when they ask next)?//'
+    s/(50|90|99)% within [0-9.]+ m?s/\1% within TIME/g; /^  [0-9]+ of [0-9]+ polling users? asked since/d'
 }
 typed() { # what is typed, the exit code, and on stdin what is printed, on either stream
   local line="$1" exit="$2" wanted came

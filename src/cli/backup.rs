@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::http_client::{self, CliError};
+use super::output::print_lines;
 use super::{Exit, count, print, print_error, print_note, time};
 use crate::backup::{self, BackupError, Manifest, Options, Restored};
 use crate::clock;
@@ -73,7 +74,7 @@ impl Backup {
             return Exit::Yes;
         }
         let shown = display_text::path(dir);
-        print(&format!("{shown}   {}; all of it was read and is whole\n", what(&manifest)));
+        print_lines(&format!("{shown}   {}; all of it was read and is whole\n", what(&manifest)));
         print_note(&format!(
             "no token, key or flag file is in it; turnout restore {shown} puts it into a data folder"
         ));
@@ -91,7 +92,7 @@ impl Restore {
         if *json {
             print(&format!("{}\n", as_json(data, &restored)));
         } else {
-            print(&in_words(data, &restored));
+            print_lines(&in_words(data, &restored));
         }
         Exit::Yes
     }

@@ -3,6 +3,7 @@
 
 use turnout_api::admin::flags::{Caller, Status};
 use turnout_api::admin::tokens::Role;
+use turnout_api::problem::Code;
 
 use super::exit::Exit;
 use super::http_client::CliError;
@@ -29,6 +30,17 @@ pub fn reaches(status: &Status, flag: &FlagKey) -> Result<(), CliError> {
             )))
         }
         _ => Ok(()),
+    }
+}
+
+/// What to say where the caller may not even look at what a verb begins with: which roles the verb takes.
+pub fn of_the_verb(refused: CliError, takes: &str) -> CliError {
+    match refused.code {
+        Some(Code::NotPermitted) => CliError {
+            message: format!("the role of this token may not do this; it takes the role {takes}"),
+            ..refused
+        },
+        _ => refused,
     }
 }
 

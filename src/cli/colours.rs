@@ -30,7 +30,7 @@ pub fn print_screen(text: &str) {
     if is_coloured() {
         output::print_styled(&coloured(text));
     } else {
-        output::print(text);
+        output::print_lines(text);
     }
 }
 
@@ -39,7 +39,7 @@ pub fn print_flags(text: &str, held: &[(&str, String)]) {
     if is_coloured() {
         output::print_styled(&coloured(&with_held(text, held)));
     } else {
-        output::print(text);
+        output::print_lines(text);
     }
 }
 
@@ -48,7 +48,7 @@ pub fn print_problems(text: &str) {
     if is_coloured() {
         output::print_styled(&text.split_inclusive('\n').map(with_code).collect::<String>());
     } else {
-        output::print(text);
+        output::print_lines(text);
     }
 }
 

@@ -22,7 +22,7 @@ pub fn cell(counts: Option<&StreamCounts>) -> String {
     joined(", ", [share, cannot_confirm(counts), missing(counts)])
 }
 
-/// `1000 streams: 812 confirmed, 170 not needed, 8 told, 10 missing`.
+/// `1000 streams: 812 confirmed, 170 not needed, 8 told, 10 missing`; what is none is left out.
 pub fn in_words(counts: Option<&StreamCounts>) -> String {
     match counts.filter(|counts| counts.open > 0) {
         None => "no stream is open".to_owned(),
@@ -32,12 +32,19 @@ pub fn in_words(counts: Option<&StreamCounts>) -> String {
 }
 
 fn four(counts: &StreamCounts) -> String {
-    let StreamCounts { confirmed, not_needed, told, missing, .. } = counts;
-    let ended = match counts.ended {
+    let StreamCounts { confirmed, not_needed, told, missing, ended, .. } = *counts;
+    let part = |(number, what): (usize, &str)| match number {
         0 => String::new(),
-        ended => format!(", {ended} ended"),
+        number => format!("{number} {what}"),
     };
-    format!("{confirmed} confirmed, {not_needed} not needed, {told} told, {missing} missing{ended}")
+    let parts = [
+        (confirmed, "confirmed"),
+        (not_needed, "not needed"),
+        (told, "told"),
+        (missing, "missing"),
+        (ended, "ended"),
+    ];
+    joined(", ", parts.map(part))
 }
 
 /// The clients that can confirm.
@@ -106,7 +113,9 @@ impl Progress {
 
     /// Progress, for a terminal: what may be cut off stands last.
     pub fn drawn(&self) -> String {
-        format!("{}  {}", bar(&self.0.streams), self.line())
+        let counts = &self.0.streams;
+        let bar = if able(counts) > 0 { format!("{}  ", bar(counts)) } else { String::new() };
+        format!("{bar}{}", self.line())
     }
 
     /// Progress, for a log.
@@ -114,8 +123,9 @@ impl Progress {
         joined("   ", [hold_it(&self.0.streams), self.query()])
     }
 
-    /// `33 of 33 clients hold it (99% within 0.4 s)   done`. A change that went live before
-    /// `started_ms` was made by another caller, so the line says since when it is live.
+    /// `33 of 33 clients hold it (99% within 0.4 s)   done`, and in a line of its own how many of those
+    /// who poll have asked: they may have gone, and are waited for by no one. A change that went live
+    /// before `started_ms` was made by another caller, so the line says since when it is live.
     pub fn done(&self, started_ms: i64) -> String {
         let Convergence { streams, pollers, live_at_ms, .. } = &self.0;
         let clients = match (streams.open, able(streams)) {
@@ -135,13 +145,13 @@ impl Progress {
             1 => "1 client was sent it and cannot confirm".to_owned(),
             told => format!("{told} clients were sent it and cannot confirm"),
         };
-        let waits = if pollers.asked_since < pollers.seen {
-            "; the others hear it when they ask next"
-        } else {
-            ""
+        let asked = match (pollers.seen, pollers.asked_since) {
+            (0, _) => String::new(),
+            (seen, asked) if asked < seen => {
+                format!("\n  {}; the rest get it when they ask again", self.query())
+            }
+            _ => format!("\n  {}", self.query()),
         };
-        let asked =
-            if pollers.seen > 0 { format!("{}{waits}", self.query()) } else { String::new() };
         // Two machines' clocks may differ by as much as this.
         const APART_MS: i64 = 5_000;
         let since = match *live_at_ms {
@@ -150,7 +160,7 @@ impl Progress {
             }
             _ => String::new(),
         };
-        joined("   ", [clients, ended, told, asked, since, "done".to_owned()])
+        joined("   ", [clients, ended, told, since, "done".to_owned()]) + &asked
     }
 
     /// `10 of 1000 missing since 14:03:12 (30 s)`.

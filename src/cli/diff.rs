@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Map, Value as Json, json};
 
+use super::output::print_lines;
 use super::{Exit, count, print, print_error};
 use crate::config::EvaluationArgs;
 use crate::definition::{
@@ -48,11 +49,11 @@ impl Diff {
         let libraries = [&self.old, &self.new].map(|folder| read(folder, &internal_user_ids));
         let [Some(old), Some(new)] = &libraries else { return Exit::Failed };
         let difference = FolderDifference::between(old, new);
-        print(&if self.json {
-            format!("{:#}\n", json(&difference))
+        if self.json {
+            print(&format!("{:#}\n", json(&difference)));
         } else {
-            text(&difference, new)
-        });
+            print_lines(&text(&difference, new));
+        }
         if difference.is_none() { Exit::Yes } else { Exit::No }
     }
 }

@@ -11,6 +11,7 @@ use turnout_api::admin::flags::Overrides;
 
 use super::answer::Answer;
 use super::attribute::attribute;
+use super::output::{note_columns, print_lines};
 use super::remote::ServerArgs;
 use super::{Exit, print, print_error, words};
 use crate::config::EvaluationArgs;
@@ -120,7 +121,11 @@ impl Explain {
         let context = Context::new(self.identity.into(), key, &attributes);
         let mut story = explain::explain(&flag, &context, server_auth, pretend);
         story.notes.extend(why_not_live);
-        print(&if self.json { format!("{}\n", json!(story)) } else { explain::text(&story) });
+        if self.json {
+            print(&format!("{}\n", json!(story)));
+        } else {
+            print_lines(&explain::text(&story));
+        }
         Ok(Exit::Yes)
     }
 
@@ -131,11 +136,11 @@ impl Explain {
         });
         let path = format!("/v1/flags/{}/explain", self.flag);
         let Answer { json, read } = self.remote.post::<LiveExplanation>(&path, &asked)?;
-        print(&if self.json {
-            format!("{json}\n")
+        if self.json {
+            print(&format!("{json}\n"));
         } else {
-            format!("{}{}", explain::text(&read.explanation), held(&read))
-        });
+            print_lines(&format!("{}{}", explain::text(&read.explanation), held(&read)));
+        }
         Ok(Exit::Yes)
     }
 }
@@ -166,8 +171,9 @@ fn load(
     let Some((definition, segments)) = definitions.as_its_file_says(key) else {
         let shown = |file: &str| files.join(file).to_string_lossy().into_owned();
         let of_flag = findings.iter().filter(|finding| *finding.file == *format!("{key}.yaml"));
-        let drawn: Vec<String> =
-            of_flag.map(|finding| render(finding, &contents, shown, false)).collect();
+        let drawn: Vec<String> = of_flag
+            .map(|finding| render(finding, &contents, shown, false, note_columns()))
+            .collect();
         return Err((
             Exit::No,
             format!(

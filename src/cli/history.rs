@@ -9,8 +9,9 @@ use super::colours::print_screen;
 use super::http_client::CliError;
 use super::remote::ServerArgs;
 use super::table::table;
+use super::width::width;
 use super::words::change;
-use super::wrap::{lines_of, wrapped};
+use super::wrap::lines_of;
 use super::{Exit, count, output, print, print_error, print_note, time};
 use crate::flag::FlagKey;
 
@@ -90,26 +91,28 @@ impl History {
         if self.json {
             print(&format!("{}\n", reply.json));
         } else if report.faults.is_empty() {
-            print(&format!("unaltered: {read} read, each is what its hash says\n  {compared}\n"));
+            print_screen(&format!(
+                "unaltered: {read} read, each is what its hash says\n  {compared}\n"
+            ));
         } else {
             let errors = report.faults.iter().map(|fault| format!("  {fault}\n"));
             let errors = errors.collect::<String>();
-            let text = format!("NOT SOUND: {read} read\n  {compared}\n{errors}");
-            print_screen(&wrapped(&text, output::columns()));
+            print_screen(&format!("NOT SOUND: {read} read\n  {compared}\n{errors}"));
         }
         Ok(if report.sound { Exit::Yes } else { Exit::No })
     }
 }
 
-/// How many columns the terminal has left for what was changed, beside number, time and name; `None`
-/// where there is no width, or too little of it.
+/// How many columns the terminal has for what was changed: beside number, time and name, or below them
+/// where too little is left; `None` where there is no width.
 fn columns_of_changes(head: &str, revisions: &[Revision]) -> Option<usize> {
     const FEWEST: usize = 24;
     const GAP: usize = 2;
+    let columns = output::columns()?;
     let names: Vec<&str> = head.split("  ").collect();
     let widest = |cells: &mut dyn Iterator<Item = String>, name: usize| {
         let name = names.get(name).copied().unwrap_or_default().to_owned();
-        cells.chain([name]).map(|cell| cell.chars().count()).max().unwrap_or_default() + GAP
+        cells.chain([name]).map(|cell| width(&cell)).max().unwrap_or_default() + GAP
     };
     let own = widest(&mut revisions.iter().map(|revision| revision.revision.to_string()), 0)
         + widest(
@@ -117,7 +120,8 @@ fn columns_of_changes(head: &str, revisions: &[Revision]) -> Option<usize> {
             1,
         )
         + widest(&mut revisions.iter().map(|revision| revision.actor.clone()), 2);
-    output::columns()?.checked_sub(own).filter(|left| *left >= FEWEST)
+    let beside = columns.checked_sub(own).filter(|left| *left >= FEWEST);
+    Some(beside.unwrap_or_else(|| columns.saturating_sub(GAP)))
 }
 
 /// A row for each change, and one for the reason, broken where they have more columns than there are; the

@@ -44,6 +44,7 @@ mod time;
 mod token;
 mod typos;
 mod undo;
+mod width;
 mod words;
 mod wrap;
 
@@ -59,7 +60,7 @@ use output::{print, print_error, print_note, printed};
 
 /// Realtime strategy selection: which transport each user should use, changed in an instant.
 #[derive(Debug, Parser)]
-#[command(name = "turnout", version, args_conflicts_with_subcommands = true, after_help = EXIT_CODES)]
+#[command(name = "turnout", bin_name = "turnout", version, args_conflicts_with_subcommands = true, after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     verb: Option<Verb>,

@@ -6,16 +6,15 @@ use turnout_api::admin::flags::{FlagState, FlagStatus};
 use turnout_api::admin::history::{ActionName, ChangeEffect};
 
 use super::colours::print_screen;
-use super::output::{columns, print_note};
+use super::output::{print_note, print_undo};
 use super::words::{arrow, held, serving, short, split};
-use super::wrap::wrapped;
 
 /// What a command to type has where the one who types it says why.
 const REASON: &str = " --reason '…'";
 
 pub fn print_in_words(outcome: &Outcome, verb: &str) {
-    print_screen(&wrapped(&live(outcome, verb), columns()));
-    outcome.notes.iter().for_each(|note| print_note(&wrapped(note, columns())));
+    print_screen(&live(outcome, verb));
+    outcome.notes.iter().for_each(|note| print_note(note));
     if outcome.outcome == CommandOutcome::Pending {
         let survives = if outcome.survives_restart {
             "survives a restart"
@@ -24,15 +23,14 @@ pub fn print_in_words(outcome: &Outcome, verb: &str) {
         };
         let is_hidden = !outcome.changes.is_empty() && outcome.changes.iter().all(is_hidden);
         let live = if is_hidden { "kept here" } else { "live here" };
-        let note = format!(
+        print_note(&format!(
             "{live}, not yet saved: it is saved when the database answers again; {survives}"
-        );
-        print_note(&wrapped(&note, columns()));
+        ));
     }
     // A person types it as it is printed, so a foreign server must not be able to put anything else
     // into it.
     if let Some(undo) = outcome.undo.as_ref().filter(|undo| is_own_command(undo)) {
-        print_note(&format!("undo: {undo}"));
+        print_undo(undo);
     }
 }
 

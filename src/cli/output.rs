@@ -1,6 +1,7 @@
 //! Where text leaves the command line: data on stdout, messages on stderr. Text that others wrote
 //! is escaped before it leaves (`display_text.rs`), and data that could not be written is not a
-//! success.
+//! success. What a person reads is broken to the terminal's width here, and nowhere else; what a
+//! program reads, and a pipe, gets whole lines.
 
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::os::fd::AsFd;
@@ -12,10 +13,14 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use super::Exit;
+use super::wrap::wrapped;
 use crate::display_text;
 
 /// How often to check whether the reader is still there, while there is nothing to write.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// The columns of a terminal that does not say how many it has.
+const WHERE_UNKNOWN: usize = 80;
 
 /// Why data was lost, once any was; the first reason counts.
 static LOST: Mutex<Option<Errno>> = Mutex::new(None);
@@ -41,9 +46,14 @@ pub fn print_candidates(text: &str) {
     write_out(text);
 }
 
-/// Writes data with colours in it.
+/// Writes data for a person, in lines that fit; returns whether it was written.
+pub fn print_lines(text: &str) -> bool {
+    write_out(&fitting(text, columns()))
+}
+
+/// Writes data for a person, with colours in it.
 pub fn print_styled(text: &str) {
-    write_out(&display_text::styled(text));
+    write_out(&fitting_styled(text, columns()));
 }
 
 /// Prints why a command cannot be done.
@@ -53,12 +63,17 @@ pub fn print_error(message: &str) {
 
 /// Prints a note besides the data. If that fails, there is nowhere to report it.
 pub fn print_note(message: &str) {
-    write_note(&format!("{}\n", display_text::lines(message)));
+    write_note(&format!("{}\n", fitting(message, note_columns())));
+}
+
+/// Prints the command that takes back what was done: on a line of its own, to be copied.
+pub fn print_undo(command: &str) {
+    write_note(&format!("undo: {}\n", display_text::line(command)));
 }
 
 /// Prints a note with colours in it.
 pub fn print_note_styled(message: &str) {
-    write_note(&display_text::styled(message));
+    write_note(&fitting_styled(message, note_columns()));
 }
 
 /// Draws a line over the one before. A line that is too long is cut off at the edge (autowrap is
@@ -84,7 +99,8 @@ pub fn prints_to_a_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
-/// How many columns the terminal has to which data goes; `None` where it goes elsewhere.
+/// How many columns the terminal has to which data goes; `None` where it goes elsewhere, and lines are
+/// whole.
 pub fn columns() -> Option<usize> {
     columns_of(&io::stdout())
 }
@@ -95,8 +111,9 @@ pub fn note_columns() -> Option<usize> {
 }
 
 fn columns_of<T: IsTerminal + AsFd>(to: &T) -> Option<usize> {
-    let size = to.is_terminal().then(|| rustix::termios::tcgetwinsize(to).ok()).flatten()?;
-    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+    let size = to.is_terminal().then(|| rustix::termios::tcgetwinsize(to).ok())?;
+    let columns = size.map(|size| usize::from(size.ws_col));
+    Some(columns.filter(|columns| *columns > 0).unwrap_or(WHERE_UNKNOWN))
 }
 
 pub fn talks_to_a_terminal() -> bool {
@@ -133,6 +150,15 @@ pub fn end(exit: Exit) -> Exit {
             Exit::Failed
         }
     }
+}
+
+/// A text that is escaped and broken, and whose new lines read as no commands of a runner either.
+fn fitting(text: &str, columns: Option<usize>) -> String {
+    display_text::lines(&wrapped(&display_text::lines(text), columns)).into_owned()
+}
+
+fn fitting_styled(text: &str, columns: Option<usize>) -> String {
+    display_text::styled(&wrapped(&display_text::styled(text), columns))
 }
 
 /// The system's words for an error.

@@ -8,8 +8,7 @@ use turnout_api::admin::problems::{Problems as Standing, StandingProblem};
 use super::colours::print_problems;
 use super::http_client::CliError;
 use super::remote::ServerArgs;
-use super::wrap::wrapped;
-use super::{Exit, count, output, print, print_error, time};
+use super::{Exit, count, print, print_error, time};
 use crate::display_text;
 
 #[derive(Debug, Args)]
@@ -35,7 +34,7 @@ impl Problems {
         if self.json {
             print(&format!("{}\n", reply.json));
         } else {
-            print_problems(&wrapped(&text(&reply.read), output::columns()));
+            print_problems(&text(&reply.read));
         }
         if reply.read.problems.is_empty() { Exit::Yes } else { Exit::No }
     }

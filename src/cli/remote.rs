@@ -268,11 +268,12 @@ impl AdminCaller {
 }
 
 /// What to do about it, where the server's words do not say.
-fn hint(code: Code) -> &'static str {
+pub fn hint(code: Code) -> &'static str {
     match code {
         Code::ReasonRequired => "; say --reason \"…\"",
         Code::RevisionConflict => "; look again (turnout status) and ask again. Meanwhile:",
         Code::NoSuchToken => "; turnout token list shows them",
+        Code::StreamEnded => "; it takes no further event: publish to a stream of another name",
         Code::DiskFull => "; make room in the data folder",
         Code::MayOnlyNarrow => "; ask a person with the role operator or admin",
         Code::NoSuchRevision => "; turnout history lists them",

@@ -16,18 +16,22 @@ use crate::flag::FlagKey;
 pub fn run(args: &ChangeArgs, asking: &ConfirmArgs, body: &ResumeCommand) -> Exit {
     let status = match args.remote.get::<Status>("/v1/status") {
         Ok(status) => status.read,
-        Err(CliError { exit, message, .. }) => {
+        Err(error) => {
+            let CliError { exit, message, .. } = caller::of_the_verb(error, "operator or admin");
             print_error(&message);
             return exit;
         }
     };
+    if let Err(CliError { exit, message, .. }) = caller::may_widen(&status) {
+        print_error(&message);
+        return exit;
+    }
     let Some((stop, flags)) = newest_stop(&status.flags) else {
         print_note("no flag is stopped");
         return Exit::Yes;
     };
-    if let Err(CliError { exit, message, .. }) = caller::may_widen(&status)
-        .and_then(|()| flags.iter().try_for_each(|flag| caller::reaches(&status, flag)))
-    {
+    let reached = flags.iter().try_for_each(|flag| caller::reaches(&status, flag));
+    if let Err(CliError { exit, message, .. }) = reached {
         print_error(&message);
         return exit;
     }

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::change::confirmed;
-use super::output::can_ask;
-use super::{Exit, print, print_error, print_note};
+use super::output::{can_ask, print_lines};
+use super::{Exit, print_error, print_note};
 use crate::definition::{DefinitionSet, FlagFiles, RETIRED_FILE, similar};
 use crate::display_text;
 use crate::flag::FlagKey;
@@ -58,7 +58,7 @@ impl Retire {
             return Err((Exit::Failed, format!("{} cannot be read", self.shown(RETIRED_FILE))));
         }
         if definitions.is_retired(&self.flag) {
-            print(&format!("{} is retired\n", self.flag));
+            print_lines(&format!("{} is retired\n", self.flag));
             return Ok(Exit::Yes);
         }
         if !has_file && !self.yes && !can_ask() {
@@ -80,7 +80,7 @@ impl Retire {
                 (Exit::Failed, format!("{} could not be removed: {error}", self.shown(&name)))
             })?;
         }
-        print(&self.done(has_file, &definitions, &name));
+        print_lines(&self.done(has_file, &definitions, &name));
         Ok(Exit::Yes)
     }
 

@@ -12,7 +12,8 @@ use super::http_client::CliError;
 use super::remote::ServerArgs;
 use super::table::table;
 use super::words::{self, serving};
-use super::{Exit, count, print, print_error, print_note, time};
+use super::wrap::lines_of;
+use super::{Exit, count, output, print, print_error, print_note, time};
 use crate::flag::{FlagKey, ServerAuth};
 
 #[derive(Debug, Args)]
@@ -200,6 +201,11 @@ fn details(flag: &FlagState) -> String {
     }
     lines.push(("changed", format!("at revision {}", flag.revision)));
     lines.push(("clients", in_words(flag.clients.as_ref())));
-    let lines = lines.iter().map(|(name, text)| format!("  {name:<8} {text}\n"));
-    format!("{}\n{}", flag.flag, lines.collect::<String>())
+    const OWN: usize = "  changed  ".len();
+    let columns = output::columns().map_or(usize::MAX, |columns| columns.saturating_sub(OWN));
+    let line = |(name, text): &(&str, String)| {
+        let text = lines_of(text, columns).join(&format!("\n{:OWN$}", ""));
+        format!("  {name:<8} {text}\n")
+    };
+    format!("{}\n{}", flag.flag, lines.iter().map(line).collect::<String>())
 }

@@ -1,10 +1,16 @@
 //! Aligned columns, which know how wide the terminal is.
 
-use super::output;
+use std::ops::Range;
 
-/// Rows under a head, whose names stand two blanks apart; columns are as wide as their widest cell,
-/// and the last one has no fixed width. On a terminal that is too narrow the rows are laid out cell after cell, and go on in a line of their
-/// own. A pipe gets one line a row.
+use super::output;
+use super::width::{padded, width};
+
+/// The blanks between two columns, and before what stands in a further line.
+const GAP: usize = 2;
+
+/// Rows under a head, whose names stand two blanks apart; columns are as wide as their widest cell. On a
+/// terminal that is too narrow each row has several lines, with the same columns in each, so that they
+/// stay aligned. A pipe gets one line a row.
 pub fn table<const N: usize>(head: &str, rows: &[[String; N]]) -> String {
     let mut names = head.split("  ").map(str::to_owned);
     let head: [String; N] = std::array::from_fn(|_| names.next().unwrap_or_default());
@@ -17,39 +23,32 @@ fn laid_out<const N: usize>(
     columns: Option<usize>,
 ) -> String {
     let all = || std::iter::once(head).chain(rows);
-    let width = |column: usize| all().map(|row| length(&row[column])).max().unwrap_or_default();
-    let widths: [usize; N] = std::array::from_fn(width);
-    let aligned = |row: &[String; N]| {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
-        format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
+    let widest = |column: usize| all().map(|row| width(&row[column])).max().unwrap_or_default();
+    let widths: [usize; N] = std::array::from_fn(widest);
+    let parts = parts(&widths, columns.unwrap_or(usize::MAX));
+    let line = |row: &[String; N], part: &Range<usize>| {
+        let indent = if part.start > 0 { GAP } else { 0 };
+        let cells = part.clone().map(|column| padded(&row[column], widths[column]));
+        let line = cells.collect::<Vec<_>>().join(&" ".repeat(GAP));
+        let line = line.trim_end();
+        if line.is_empty() { String::new() } else { format!("{:indent$}{line}\n", "") }
     };
-    let lines: Vec<String> = all().map(aligned).collect();
-    match columns {
-        Some(columns) if lines.iter().any(|line| length(line) > columns + 1) => {
-            all().map(|row| flowing(row, columns)).collect()
-        }
-        _ => lines.concat(),
-    }
+    let row = |row: &[String; N]| parts.iter().map(|part| line(row, part)).collect::<String>();
+    all().map(row).collect()
 }
 
-/// The cells of a row one after the other; a line that is full goes on in the next, indented.
-fn flowing(row: &[String], columns: usize) -> String {
-    let (mut text, mut used) = (String::new(), 0);
-    for cell in row.iter().filter(|cell| !cell.is_empty()) {
-        if used > 0 && used + 2 + length(cell) > columns {
-            text.push('\n');
-            used = 0;
+/// Which columns stand in each line of a row.
+fn parts(widths: &[usize], columns: usize) -> Vec<Range<usize>> {
+    let (mut parts, mut start, mut used) = (Vec::new(), 0, 0);
+    for (column, width) in widths.iter().enumerate() {
+        if column > start && used + GAP + width > columns {
+            parts.push(start..column);
+            (start, used) = (column, 0);
         }
-        let indent = if used > 0 || !text.is_empty() { "  " } else { "" };
-        text.push_str(indent);
-        text.push_str(cell);
-        used += indent.len() + length(cell);
+        used += if used > 0 || start > 0 { GAP + width } else { *width };
     }
-    text + "\n"
-}
-
-fn length(text: &str) -> usize {
-    text.chars().count()
+    parts.push(start..widths.len());
+    parts
 }
 
 #[cfg(test)]
@@ -70,7 +69,7 @@ mod tests {
                 Some(30),
                 "FLAG  LIVE             HELD BY\nchat  realtime-v2 10%  oncall\nb     polling\n",
             ),
-            (Some(22), "FLAG  LIVE  HELD BY\nchat  realtime-v2 10%\n  oncall\nb  polling\n"),
+            (Some(22), "FLAG  LIVE\n  HELD BY\nchat  realtime-v2 10%\n  oncall\nb     polling\n"),
             (Some(1), "FLAG\n  LIVE\n  HELD BY\nchat\n  realtime-v2 10%\n  oncall\nb\n  polling\n"),
         ];
         for (columns, wanted) in table {

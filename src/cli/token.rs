@@ -15,11 +15,12 @@ use turnout_api::admin::tokens::{
 use turnout_api::problem::Code;
 
 use super::answer::Answer;
+use super::caller;
 use super::http_client::CliError;
+use super::output::print_undo;
 use super::remote::ServerArgs;
 use super::table::table;
-use super::wrap::wrapped;
-use super::{Exit, output, print, print_error, print_note, printed, time};
+use super::{Exit, print, print_error, print_note, printed, time};
 use crate::auth::LOCAL_ADMIN;
 use crate::clock;
 use crate::display_text;
@@ -169,7 +170,9 @@ impl Create {
     fn find(&self, flag: &FlagKey) -> Result<(), CliError> {
         match self.asked.remote.get::<FlagState>(&format!("/v1/flags/{flag}")) {
             Ok(_) => Ok(()),
-            Err(error) if error.code != Some(Code::FlagNotFound) => Err(error),
+            Err(error) if error.code != Some(Code::FlagNotFound) => {
+                Err(caller::of_the_verb(error, "admin"))
+            }
             Err(_) if self.yes => Ok(()),
             Err(error) => Err(CliError {
                 message: format!("{}; --yes makes the token all the same", error.message),
@@ -206,7 +209,7 @@ impl Create {
             None => "this is the only time its secret is shown".to_owned(),
         };
         let note = format!("{id}: {} {}, until {expires}; {place}", token.role, reach(&token));
-        print_note(&wrapped(&note, output::note_columns()));
+        print_note(&note);
         let is_kept = match file {
             Some(mut file) => writeln!(file, "{secret}").and_then(|()| file.sync_all()).is_ok(),
             None => printed(&format!("{secret}\n")),
@@ -214,7 +217,7 @@ impl Create {
         if !is_kept {
             return Err(lost());
         }
-        print_note(&format!("undo: turnout token revoke {id}"));
+        print_undo(&format!("turnout token revoke {id}"));
         Ok(())
     }
 }

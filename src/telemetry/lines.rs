@@ -115,7 +115,7 @@ pub fn problems(findings: &[Finding], contents: &FlagFiles, flags: &Path) {
     let shown = |file: &str| flags.join(file).to_string_lossy().into_owned();
     let drawn = io::stderr().is_terminal() && tracing::enabled!(target: target::FLAGS, Level::WARN);
     for finding in findings {
-        if drawn && draw(|| render(finding, contents, shown, no_colour().not())) {
+        if drawn && draw(|| render(finding, contents, shown, no_colour().not(), None)) {
             continue;
         }
         let (code, file, line) = (finding.code.as_str(), shown(&finding.file), finding.line(shown));

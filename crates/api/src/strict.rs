@@ -31,8 +31,8 @@ pub enum BadBody {
     NotJson { line: usize, column: usize },
     /// The JSON is not an object.
     NotAnObject,
-    /// A member is not known here.
-    UnknownMember { known: Vec<&'static str> },
+    /// A member is not known here: which one, counted from 1, and the one that may be meant.
+    UnknownMember { number: usize, meant: Option<&'static str>, known: Vec<&'static str> },
     /// A member stands twice.
     Twice { name: &'static str },
     /// A name stands twice in the value of a member.
@@ -52,11 +52,13 @@ impl fmt::Display for BadBody {
                 write!(f, "the body is not JSON (line {line}, column {column})")
             }
             BadBody::NotAnObject => f.write_str("the body is a JSON object"),
-            BadBody::UnknownMember { known } => write!(
-                f,
-                "the body has a member that is not known here; known are `{}`",
-                known.join("`, `")
-            ),
+            BadBody::UnknownMember { number, meant, known } => {
+                write!(f, "member {number} of the body is not known here")?;
+                if let Some(meant) = meant {
+                    write!(f, " (did you mean `{meant}`?)")?;
+                }
+                write!(f, "; known are `{}`", known.join("`, `"))
+            }
             BadBody::Twice { name } => write!(f, "`{name}` stands twice"),
             BadBody::TwiceWithin { name } => write!(f, "in `{name}` a name stands twice"),
             BadBody::AnyTwice => f.write_str("a name stands twice"),
@@ -72,10 +74,10 @@ impl std::error::Error for BadBody {}
 pub fn read<T: Body>(body: &[u8]) -> Result<T, BadBody> {
     let members = if body.is_empty() { Vec::new() } else { members(body)? };
     let known = |name: &str| T::MEMBERS.iter().find(|(known, _)| *known == name).copied();
-    if members.iter().any(|member| known(&member.name).is_none()) {
-        return Err(BadBody::UnknownMember {
-            known: T::MEMBERS.iter().map(|(name, _)| *name).collect(),
-        });
+    if let Some(index) = members.iter().position(|member| known(&member.name).is_none()) {
+        let names: Vec<&'static str> = T::MEMBERS.iter().map(|(name, _)| *name).collect();
+        let meant = members.get(index).and_then(|member| similar(&member.name, &names));
+        return Err(BadBody::UnknownMember { number: index + 1, meant, known: names });
     }
     for (name, _) in T::MEMBERS {
         let mut of_name = members.iter().filter(|member| member.name == *name);
@@ -96,6 +98,16 @@ pub fn read<T: Body>(body: &[u8]) -> Result<T, BadBody> {
         Some((name, what)) => BadBody::Wrong { name, what },
         None => BadBody::Missing("the body lacks a member"),
     })
+}
+
+/// The name that a mistyped one most likely stands for.
+fn similar(typed: &str, names: &[&'static str]) -> Option<&'static str> {
+    const LIKE: f64 = 0.8;
+    const MAX_BYTES: usize = 64;
+    let likeness = |name: &&'static str| (strsim::jaro_winkler(typed, name), *name);
+    let likely = names.iter().filter(|_| typed.len() <= MAX_BYTES).map(likeness);
+    let best = likely.filter(|(likeness, _)| *likeness > LIKE).max_by(|a, b| a.0.total_cmp(&b.0));
+    best.map(|(_, name)| name)
 }
 
 /// The members of an object whose names are not listed anywhere. None stands twice, at any depth.
@@ -184,7 +196,11 @@ mod tests {
             (r#"{"reason":"x","forMs":"secret"}"#, "`forMs` is a time in milliseconds"),
             (
                 r#"{"secret":1}"#,
-                "the body has a member that is not known here; known are `reason`, `expectedRevision`, `realtime-v2`, `disabled`, `forMs`, `then`",
+                "member 1 of the body is not known here; known are `reason`, `expectedRevision`, `realtime-v2`, `disabled`, `forMs`, `then`",
+            ),
+            (
+                r#"{"then":"1%","forMS":1}"#,
+                "member 2 of the body is not known here (did you mean `forMs`?); known are `reason`, `expectedRevision`, `realtime-v2`, `disabled`, `forMs`, `then`",
             ),
         ] {
             let read = read::<SetCommand>(body.as_bytes());

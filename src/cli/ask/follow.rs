@@ -9,6 +9,7 @@ use super::advice::advice;
 use super::client::{AskError, StrategyAnswer, StrategyClient};
 use crate::cli::answer::Answer;
 use crate::cli::http_client::CliError;
+use crate::cli::output::print_lines;
 use crate::cli::{Exit, print_note, printed, time};
 use crate::clock;
 
@@ -83,7 +84,8 @@ impl<'a> StrategyFollower<'a> {
         }
         let line = self.shown(&answer, source);
         self.held = Some(answer);
-        if printed(&line) { Ok(()) } else { Err(Gone::Reader) }
+        let is_printed = if self.json { printed(&line) } else { print_lines(&line) };
+        if is_printed { Ok(()) } else { Err(Gone::Reader) }
     }
 
     /// Whether this is the tag of the document that is held.

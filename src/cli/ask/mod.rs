@@ -24,6 +24,7 @@ use super::answer::Answer;
 use super::attribute::attribute;
 use super::http_client::{self, CliError, Target};
 use super::listener::{self, Listener};
+use super::output::print_lines;
 use super::{Exit, output, print, print_error, print_note};
 use crate::flag::FlagKey;
 use client::StrategyClient;
@@ -103,7 +104,7 @@ impl Ask {
         if self.json {
             print(&format!("{json}\n"));
         } else {
-            print(&format!("{}   rule {}\n", read.strategy, read.rule));
+            print_lines(&format!("{}   rule {}\n", read.strategy, read.rule));
         }
         if let Some(name) = mistyped {
             print_note(&format!(

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::target::Target;
 use super::unread;
 use crate::cli::count::count;
-use crate::cli::output::{self, print};
+use crate::cli::output;
 use crate::definition::{Code, DefinitionSet, Finding, FlagFiles, render};
 use crate::display_text;
 use crate::telemetry::no_colour;
@@ -122,14 +122,16 @@ impl Checked {
     pub fn print(&self) {
         let colour = output::prints_to_a_terminal() && !no_colour();
         let drawn = |finding| {
-            format!("{}\n\n", render(finding, &self.contents, |file| self.path_of(file), colour))
+            let shown = |file: &str| self.path_of(file);
+            let drawn = render(finding, &self.contents, shown, colour, output::columns());
+            format!("{drawn}\n\n")
         };
         let drawn: String = self.findings.iter().chain(&self.notes).map(drawn).collect();
         if colour {
             output::print_styled(&drawn);
         } else {
-            print(&drawn);
+            output::print_lines(&drawn);
         }
-        print(&format!("{}\n", self.verdict()));
+        output::print_lines(&format!("{}\n", self.verdict()));
     }
 }

@@ -19,7 +19,7 @@ use crate::cli::admin_client::{Call, NoAnswer};
 use crate::cli::answer::{self, RefusedAnswer};
 use crate::cli::http_client::{self, CliError, Target, credential};
 use crate::cli::listener::{self, Listener};
-use crate::cli::remote::{AdminCaller, PATIENCE};
+use crate::cli::remote::{AdminCaller, PATIENCE, hint};
 use crate::definition::similar;
 use crate::display_text;
 use crate::flag::FlagKey;
@@ -273,7 +273,7 @@ impl PublicCaller {
                 file()
             ),
             403 => format!("{detail} ({} holds the credential)", file()),
-            _ => detail,
+            _ => format!("{detail}{}", hint(code)),
         };
         CliError::refused(status, Some(code), message)
     }

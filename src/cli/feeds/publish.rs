@@ -12,6 +12,7 @@ use super::arguments::{FeedArgs, stream_name};
 use super::client::{FeedClient, FeedError};
 use crate::auth::random_name;
 use crate::cli::http_client::{self, CliError};
+use crate::cli::output::print_lines;
 use crate::cli::{Exit, count, print, print_error};
 use crate::display_text;
 use crate::feeds::limits::MAX_DATA_BYTES;
@@ -104,7 +105,7 @@ impl Publish {
         if self.json {
             print(&format!("{}\n", String::from_utf8_lossy(&reply).trim_end()));
         } else {
-            print(&format!("{}/{}   {}\n", self.flag, self.stream, self.outcome(&result)));
+            print_lines(&format!("{}/{}   {}\n", self.flag, self.stream, self.outcome(&result)));
         }
         Ok(Exit::Yes)
     }

@@ -37,6 +37,8 @@ use crate::telemetry::ago;
 /// A header of any value: a command that would widen is refused, whatever the role. A client that
 /// asks a person first learns by it whether to ask.
 pub const NARROW_ONLY: &str = "turnout-narrow-only";
+/// Who may do what widens, where the caller may not.
+const MAY_WIDEN: &str = "only the role operator or admin";
 /// The outcome of a command with more parts than these is not written by the listener's own thread.
 const MANY_PARTS: usize = 64;
 
@@ -215,15 +217,14 @@ async fn execute_command(
                 StatusCode::OK
             };
             let outcome = match parts_of(&done).len() {
-                ..=MANY_PARTS => Some(outcome_of(state, &command, &done)),
+                ..=MANY_PARTS => Some(outcome_of(state, &command, &done, may_widen)),
                 // The response to `stop --all` is long, and other commands go through this thread.
                 _ => {
                     let state = state.clone();
-                    spawn_blocking(move || outcome_of(&state, &command, &done)).await.ok()
+                    let outcome = move || outcome_of(&state, &command, &done, may_widen);
+                    spawn_blocking(outcome).await.ok()
                 }
             };
-            let undo = |outcome: &Outcome| outcome.undo.clone().filter(|_| may_widen);
-            let outcome = outcome.map(|outcome| Outcome { undo: undo(&outcome), ..outcome });
             answer(state, status, &outcome)
         }
         Err(rejected) => refuse(state, &rejected.into()),
@@ -237,8 +238,13 @@ fn parts_of(done: &CommandOutcome) -> &[PlannedChange] {
     }
 }
 
-/// The outcome, what is live now, and how to undo it.
-fn outcome_of(state: &AdminState, command: &Command, done: &CommandOutcome) -> Outcome {
+/// The outcome, what is live now, and how to undo it, or who may.
+fn outcome_of(
+    state: &AdminState,
+    command: &Command,
+    done: &CommandOutcome,
+    may_widen: bool,
+) -> Outcome {
     let effective = state.coordinator.state();
     let effective: &EffectiveState = &effective;
     let (outcome, revision, survives_restart) = match done {
@@ -256,13 +262,17 @@ fn outcome_of(state: &AdminState, command: &Command, done: &CommandOutcome) -> O
     let parts = parts_of(done);
     let in_force = is_in_force(effective, command, revision);
     let is_saved = matches!(done, CommandOutcome::Committed { .. });
-    let mut notes = notes(effective, command, parts, is_saved);
+    let mut notes = notes(effective, command, parts, is_saved, may_widen);
     let is_stop = matches!(command, Command::Stop { .. } | Command::StopAll);
     if !is_stop && is_clamped(state) {
         notes.push(ServerAuth::CLAMPS.to_owned());
     }
     if let (CommandOutcome::Repeated { revision }, false) = (done, in_force) {
         notes.insert(0, lifted_since(*revision));
+    }
+    let undo = parts.first().and_then(|part| undo(command, part));
+    if let (Some(undo), false) = (&undo, may_widen) {
+        notes.push(format!("{MAY_WIDEN} may undo it: {undo}"));
     }
     let change =
         |part: &PlannedChange| view::flag_change(part, effective.flag(part.flag.as_str()).as_ref());
@@ -275,7 +285,7 @@ fn outcome_of(state: &AdminState, command: &Command, done: &CommandOutcome) -> O
         changes: parts.iter().map(change).collect(),
         flag: command.flag().and_then(|flag| of_flag(state, effective, flag.as_str())),
         notes,
-        undo: parts.first().and_then(|part| undo(command, part)),
+        undo: undo.filter(|_| may_widen),
     }
 }
 
@@ -285,6 +295,7 @@ fn notes(
     command: &Command,
     parts: &[PlannedChange],
     is_saved: bool,
+    may_widen: bool,
 ) -> Vec<String> {
     let mut notes = Vec::new();
     let Some((flag, entry)) =
@@ -301,33 +312,41 @@ fn notes(
     if let (Some(stop), false) = (&entry.record.stop, matches!(command, Command::Stop { .. })) {
         let reason = stop.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
         let resume = to_type(&format!("resume {flag}"), true);
-        let lifts =
-            if is_rollback { "a rollback does not lift that" } else { "to lift that, type" };
+        let lifts = match (is_rollback, may_widen) {
+            (true, true) => "a rollback does not lift that".to_owned(),
+            (false, true) => "to lift that, type".to_owned(),
+            (_, false) => format!("{MAY_WIDEN} may lift that"),
+        };
         notes.push(format!("{not_live}stopped by {}{reason}; {lifts}: {resume}", stop.by));
     } else if view::state(&entry) == FlagStatus::Off && !parts.is_empty() {
         notes.push(format!("{not_live}its file says `enabled: false`"));
     } else if let (true, [part]) = (is_rollback, parts) {
-        notes.extend(note_of_hold(part));
+        notes.extend(note_of_hold(part, may_widen));
     }
     if let (Command::Set { ends, .. }, Some(held), false) =
         (command, &entry.record.split, parts.is_empty())
     {
-        notes.extend(note_of_end(held, ends.is_none()));
+        notes.extend(note_of_end(held, ends.is_none(), may_widen));
     }
     notes
 }
 
 /// Until when a rollback holds: what it brought back stays over the file.
-fn note_of_hold(part: &PlannedChange) -> Option<String> {
+fn note_of_hold(part: &PlannedChange, may_widen: bool) -> Option<String> {
     let record = &part.after.record;
     let released = FlagRecord { pin: None, split: None, ..record.clone() };
     let widens = !is_narrowing(&part.after, &part.after.with(released));
     let unset = to_type(&format!("unset {}", part.flag), widens);
-    view::stays_held(record).then(|| format!("held over the file until you type: {unset}"))
+    let held = if may_widen || !widens {
+        format!("held over the file until you type: {unset}")
+    } else {
+        format!("held over the file; {MAY_WIDEN} may let it go: {unset}")
+    };
+    view::stays_held(record).then_some(held)
 }
 
 /// What a split's end does, where that is not what was asked for.
-fn note_of_end(held: &SplitOverride, kept: bool) -> Option<String> {
+fn note_of_end(held: &SplitOverride, kept: bool, may_widen: bool) -> Option<String> {
     let ends = held.ends.as_ref()?;
     match held.expiry() {
         None => {
@@ -338,9 +357,9 @@ fn note_of_end(held: &SplitOverride, kept: bool) -> Option<String> {
         }
         Some((at_ms, split)) if kept => {
             let left = ago(at_ms - clock::wall_ms());
-            Some(format!(
-                "its end stays: realtime-v2 {split} in {left}; set again with a reason, it has none"
-            ))
+            // Without its end it would be held for longer, which widens.
+            let again = if may_widen { "; set again with a reason, it has none" } else { "" };
+            Some(format!("its end stays: realtime-v2 {split} in {left}{again}"))
         }
         Some(_) => None,
     }

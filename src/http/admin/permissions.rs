@@ -63,7 +63,7 @@ impl Permission {
             Permission::Anyone | Permission::Own | Permission::Read => {
                 "viewer, stopper, operator or admin"
             }
-            Permission::Narrow => "stopper, operator or admin",
+            Permission::Narrow => "stopper (to stop and lower), operator or admin",
             Permission::Write => "operator or admin",
             Permission::Admin => "admin",
         };

@@ -107,9 +107,10 @@ async fn an_expiry_that_lowers_further_is_kept_and_reported() {
     // Lower than the expiry would set: no expiry remains.
     let (_, answer) =
         service.order_as(&secret, "/v1/flags/chat/set", json!({ "realtime-v2": "15%" })).await;
+    let undo = "only the role operator or admin may undo it: turnout rollback chat --reason '…'";
     assert_eq!(
         (&answer["flag"]["held"]["ends"], &answer["notes"]),
-        (&Json::Null, &json!([])),
+        (&Json::Null, &json!([undo])),
         "{answer}"
     );
     // Taking the expiry away widens: it needs an operator and a reason, and then no expiry remains.

@@ -11,6 +11,7 @@ mod diff;
 mod documented;
 mod examples;
 mod feeds;
+mod fits;
 mod formats;
 mod operate;
 mod printed;

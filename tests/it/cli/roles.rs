@@ -15,7 +15,7 @@ enum End {
     Refused,
     /// Done, and the way back is shown.
     Done,
-    /// Done, and the way back is another person's.
+    /// Done, and it is said who may take it back.
     DoneForGood,
     /// The server looked, and there was nothing to do.
     Nothing,
@@ -74,11 +74,96 @@ fn end_of(shown: &str) -> End {
     let has = |text: &str| shown.contains(text);
     match () {
         () if has("[y/N]") => Asked,
+        () if has("only the role operator or admin may undo it:") => DoneForGood,
         () if has("the role ") || has("with the role") => Refused,
         () if has("undo: turnout ") => Done,
-        () if has("revision ") => DoneForGood,
         () => Nothing,
     }
+}
+
+/// What a refusal names is who may make the call, whatever the verb looks at before.
+#[test]
+fn a_refusal_names_the_roles_that_the_verb_takes() {
+    const LOOK: &str = "viewer, stopper, operator or admin";
+    const NARROW: &str = "stopper (to stop and lower), operator or admin";
+    const WRITE: &str = "operator or admin";
+    const ADMIN: &str = "admin";
+    let server = Server::start();
+    for role in ["server", "viewer", "stopper"] {
+        let token = server.home.path().join(format!("{role}.token"));
+        let made = format!("token create a-{role} --role {role} --out {}", token.display());
+        server.check((&made, 0, &[], &["undo"]));
+    }
+    server.check(("set chat 9%", 0, &["9%"], &[]));
+    server.check(("stop search", 0, &["STOPPED"], &[]));
+    // Who is refused, and the roles that are named.
+    let (all, viewers, servers) =
+        (&["server", "viewer", "stopper"][..], &["server", "viewer"][..], &["server"][..]);
+    for (typed, refused, takes) in [
+        ("status", servers, LOOK),
+        ("status chat", servers, LOOK),
+        ("status -w", servers, LOOK),
+        ("history", servers, LOOK),
+        ("history chat", servers, LOOK),
+        ("history --verify", servers, LOOK),
+        ("problems", servers, LOOK),
+        ("explain chat", servers, LOOK),
+        ("streams", servers, LOOK),
+        ("streams chat", servers, LOOK),
+        ("set chat 40%", viewers, NARROW),
+        ("unset chat", viewers, NARROW),
+        ("stop chat", viewers, NARROW),
+        ("stop --all", viewers, NARROW),
+        ("rollback chat", viewers, NARROW),
+        ("resume search", all, WRITE),
+        ("resume --all", all, WRITE),
+        ("publish chat b-1 --data 1", all, WRITE),
+        ("keys list", all, ADMIN),
+        ("keys rotate", all, ADMIN),
+        ("token list", all, ADMIN),
+        ("token create x --role viewer", all, ADMIN),
+        ("token create x --role viewer --flag chat", all, ADMIN),
+        ("token revoke no-one", all, ADMIN),
+    ] {
+        for role in refused {
+            let token = server.home.path().join(format!("{role}.token"));
+            let typed = format!("{typed} --token-file {}", token.display());
+            // With a person at a terminal, and without.
+            for shown in [on_a_terminal(&server, &typed, "1"), server.run(&typed).2] {
+                let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+                let person = format!("ask a person with the role {takes}");
+                let is_named = shown.ends_with(&format!("takes the role {takes}"));
+                assert!(is_named || shown.ends_with(&person), "{typed}: {shown}");
+            }
+        }
+    }
+}
+
+/// Nor is a way shown that the caller may not go: a stop that only another person lifts.
+#[test]
+fn who_may_not_resume_is_told_who_may() {
+    let server = Server::start();
+    let token = server.home.path().join("stopper.token");
+    let made = format!("token create a-stopper --role stopper --out {}", token.display());
+    server.check((&made, 0, &[], &["undo"]));
+    let by = |typed: &str| format!("{typed} --token-file {}", token.display());
+    let may = "only the role operator or admin may ";
+    let undo = format!("{may}undo it: turnout resume chat --reason '…'\n");
+    server.check((&by("stop chat"), 0, &["STOPPED"], &[&undo]));
+    let lift = format!("{may}lift that: turnout resume chat --reason '…'\n");
+    server.check((&by("set chat 5%"), 0, &["kept for later: 5%"], &[&lift]));
+    for typed in ["set chat 4%", "stop search", "stop --all"] {
+        let (exit, stdout, stderr) = server.run(&by(typed));
+        assert_eq!(exit, 0, "{typed}: {stdout}{stderr}");
+        assert!(!stderr.contains("to lift that, type"), "{typed}: {stderr}");
+        assert!(!stderr.lines().any(|line| line.starts_with("undo: ")), "{typed}: {stderr}");
+    }
+    server.check((
+        "set chat 3%",
+        0,
+        &["3%"],
+        &["to lift that, type: turnout resume chat", "undo: "],
+    ));
 }
 
 /// A token for some flags is known, too.

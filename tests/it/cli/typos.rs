@@ -1,5 +1,7 @@
 //! A word that is no command leads to the command that was meant.
 
+use std::os::unix::process::CommandExt;
+
 use crate::support::typed::{output, turnout, words};
 
 #[test]
@@ -26,6 +28,9 @@ fn a_word_that_is_no_command_leads_to_the_one_meant() {
         assert_eq!((exit, &*stdout), (2, ""), "turnout {typed}: {stderr}");
         assert!(stderr.contains(wanted), "turnout {typed}: no `{wanted}` in {stderr}");
         assert!(!stderr.contains(unwanted), "turnout {typed}: `{unwanted}` in {stderr}");
+        // Whatever name the program was called by.
+        let named = output(turnout().arg0("/opt/flags-2").args(words(typed)));
+        assert_eq!(named, (exit, stdout, stderr), "{typed}");
     }
 }
 

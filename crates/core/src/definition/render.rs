@@ -11,12 +11,14 @@ use super::files::FlagFiles;
 use super::finding::{Finding, SourceSpan};
 use crate::display_text;
 
-/// A finding with its source. `shown` turns a path inside the folder into the one to print.
+/// A finding with its source. `shown` turns a path inside the folder into the one to print; lines of the
+/// source are cut to `columns`, if there are so many.
 pub fn render(
     finding: &Finding,
     contents: &FlagFiles,
     shown: impl Fn(&str) -> String,
     colour: bool,
+    columns: Option<usize>,
 ) -> String {
     let path = display_text::path(Path::new(&shown(&finding.file)));
     let source = source(finding, contents);
@@ -34,6 +36,10 @@ pub fn render(
     };
     group = group.element(Level::HELP.message(&*finding.hint));
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    let renderer = match columns {
+        Some(columns) => renderer.term_width(columns),
+        None => renderer,
+    };
     renderer.render(&[group])
 }
 

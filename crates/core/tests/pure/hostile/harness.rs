@@ -172,7 +172,7 @@ fn judge(case: &Case) -> Result<(), String> {
     check_words(case, &findings)?;
     for finding in &findings {
         check_place(finding, &case.contents)?;
-        render(finding, &case.contents, str::to_owned, true);
+        render(finding, &case.contents, str::to_owned, true, None);
         finding.line(str::to_owned);
         check_help(finding)?;
     }
