@@ -111,7 +111,7 @@ async fn fault_of_history(
     }
     if first != 1 || count != last {
         return Ok(Some(format!(
-            "of its {last} revisions {} are missing",
+            "it lacks {} of its {last} revisions",
             last.saturating_sub(count)
         )));
     }

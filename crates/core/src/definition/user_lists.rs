@@ -1,12 +1,14 @@
 //! Reads the lists of users in a segment and in an entry of a flag.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use super::decode::{Decoder, Mapping};
 use super::finding::Code;
 use super::limits::MAX_NODES;
 use super::schema_model::ValueKind;
-use super::tree::{Kind, Node};
+use super::tree::Node;
 use super::user_id::{BadId, bad_id};
 use super::users_file::lines;
 use crate::flag::{IdSet, MAX_ID_BYTES, Members};
@@ -34,18 +36,11 @@ impl<'n> Lists<'n> {
             users: users.iter().filter_map(|node| id(d, node)).collect(),
             emails: emails
                 .iter()
-                .filter_map(|node| {
-                    address(
-                        d,
-                        node,
-                        is_address,
-                        "an address has a name, an `@` and a whole domain, and no blanks",
-                    )
-                })
+                .filter_map(|node| address(d, node, is_address, help_for_address))
                 .collect(),
             domains: domains
                 .iter()
-                .filter_map(|node| address(d, node, is_domain, wanted_of_domain(node)))
+                .filter_map(|node| address(d, node, is_domain, help_for_domain))
                 .collect(),
         }
     }
@@ -80,29 +75,60 @@ fn id<'n>(d: &mut Decoder, node: &'n Node) -> Option<&'n str> {
     Some(text)
 }
 
-/// An address or domain, in ASCII lower case.
+/// An address or domain, in ASCII lower case. The help never quotes it.
 fn address(
     d: &mut Decoder,
     node: &Node,
     accepts: fn(&str) -> bool,
-    wanted: &str,
+    help: fn(&str) -> Cow<'static, str>,
 ) -> Option<String> {
     let text = d.scalar(node, "an address")?;
     if !accepts(text) {
-        let meant = text.strip_prefix('@').filter(|domain| accepts(domain));
-        let meant = if meant.is_some() { "leave out the `@`: " } else { "" };
-        let hint = format!(
-            "{meant}{wanted}; it has at most {MAX_ID_BYTES} bytes in all, and quotes are needed if it starts with `@`"
-        );
         d.report(
             node.place,
             Code::BadAddress,
             "not an address or domain as listed here",
-            Some(hint),
+            Some(help(text).into_owned()),
         );
         return None;
     }
     Some(text.to_ascii_lowercase())
+}
+
+/// What to write in the place of a text that is no address.
+fn help_for_address(text: &str) -> Cow<'static, str> {
+    match text {
+        _ if text.len() > MAX_ID_BYTES => too_long(),
+        _ if text.contains(char::is_whitespace) => "write one address alone, without blanks".into(),
+        _ if text.rsplit_once('@').is_some_and(|(_, domain)| means_subdomains(domain)) => {
+            "domains match exactly; list each address".into()
+        }
+        _ if is_domain(text.trim_start_matches('@')) => {
+            "write a whole address, like jane@example.com; all of a domain stand under `domains`"
+                .into()
+        }
+        _ => "write a whole address, like jane@example.com".into(),
+    }
+}
+
+/// What to write in the place of a text that is no domain.
+fn help_for_domain(text: &str) -> Cow<'static, str> {
+    match text {
+        _ if text.len() > MAX_ID_BYTES => too_long(),
+        _ if text.contains(char::is_whitespace) => "write one domain alone, without blanks".into(),
+        _ if text.strip_prefix('@').is_some_and(is_domain) => {
+            "leave out the `@`: a domain has no `@`, as in example.com".into()
+        }
+        _ if is_address(text) => {
+            "write what is behind the `@`, or list the whole address under `emails`".into()
+        }
+        _ if means_subdomains(text) => "domains match exactly; list each subdomain".into(),
+        _ => "write a domain, like example.com".into(),
+    }
+}
+
+fn too_long() -> Cow<'static, str> {
+    format!("write at most {MAX_ID_BYTES} bytes").into()
 }
 
 /// A set stores up to [`MAX_ID_BYTES`] bytes of each entry, which no real address exceeds. A local
@@ -121,13 +147,4 @@ fn is_domain(text: &str) -> bool {
 /// Domains match exactly, so a pattern for subdomains would match no user.
 fn means_subdomains(text: &str) -> bool {
     text.starts_with('.') || text.contains('*')
-}
-
-fn wanted_of_domain(node: &Node) -> &'static str {
-    match &node.kind {
-        Kind::Scalar { text, .. } if means_subdomains(text) => {
-            "domains match exactly; list each subdomain"
-        }
-        _ => "a domain has no `@` and no blanks",
-    }
 }

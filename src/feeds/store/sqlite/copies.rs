@@ -7,6 +7,7 @@ use sqlx::{ConnectOptions, Connection, Row};
 
 use super::rows::failed;
 use super::schema;
+use crate::count::count;
 use crate::feeds::store::error::EventStoreError;
 use crate::feeds::store::records::EventTotals;
 
@@ -37,6 +38,9 @@ async fn totals(connection: &mut SqliteConnection) -> Result<EventTotals, EventS
     let (streams, events) = (number(0).map_err(failed)?, number(1).map_err(failed)?);
     match number(2).map_err(failed)? {
         0 => Ok(EventTotals { streams, events }),
-        lack => Err(EventStoreError::Damaged(format!("{lack} of {streams} streams lack events"))),
+        lack => Err(EventStoreError::Damaged(format!(
+            "events are missing in {lack} of {}",
+            count(streams, "stream")
+        ))),
     }
 }

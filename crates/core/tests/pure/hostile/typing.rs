@@ -72,6 +72,13 @@ pub fn typing() -> Vec<Case> {
         typed("deny: [{when: {beta: true}}]", (UnknownAttribute, 6, 16), "{ beta: boolean }"),
         typed("deny: [{when: {plan: [a, b]}}]", (UnknownAttribute, 6, 16), "{ plan: text }"),
         typed("deny: [{when: {users: [a]}}]", (UnknownAttribute, 6, 16), "stands beside `when`"),
+        typed("deny: [{emails: [example.com]}]", (BadAddress, 6, 18), "stand under `domains`"),
+        typed("deny: [{emails: ['Jo <jo@a.com>']}]", (BadAddress, 6, 18), "one address alone"),
+        typed("deny: [{emails: ['jo@*.a.com']}]", (BadAddress, 6, 18), "list each address"),
+        typed("deny: [{domains: ['@a.com']}]", (BadAddress, 6, 19), "leave out the `@`"),
+        typed("deny: [{domains: [jo@a.com]}]", (BadAddress, 6, 19), "under `emails`"),
+        typed("deny: [{domains: ['*.a.com']}]", (BadAddress, 6, 19), "list each subdomain"),
+        typed("deny: [{domains: [a.com b.com]}]", (BadAddress, 6, 19), "one domain alone"),
         typed("deny: [{users: ['']}]", (BadId, 6, 17), "write the id, or remove the entry"),
         whole("a flag of two keys", "version: 1\nflag: chat\n", &[(MissingKey, 1, 1); 3])
             .hint("add `enabled: true`")
