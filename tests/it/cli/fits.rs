@@ -112,7 +112,10 @@ const TYPED: &[(&str, &str)] = &[
     ("session u-1 --for 900h", "is not a length of time"),
     ("keys revoke not.one", "turnout keys list shows them"),
     ("check other", "error"),
+    ("check mistakes", "`- ` of a list, begin in one column"),
+    ("check mistakes", "say so with `segments: [beta]`"),
     ("check nowhere", "does not exist"),
+    ("explain rooms --attr seats=many", "was sent as a text; write it like seats:=5"),
     ("diff flags other", "fix them first"),
     ("diff flags nowhere", "name two folders of flags"),
     ("retire chta --flags flags", "did you mean `chat`?"),
@@ -122,6 +125,19 @@ const TYPED: &[(&str, &str)] = &[
     ("sett chat 5%", "exists: 'set'"),
     ("delete chat", "`turnout retire FLAG` gives a flag up"),
     ("serve --listen nowhere", "--listen"),
+];
+
+/// Lines of flag files with a mistake in each; the helps of some are long.
+const MISTAKES: [&str; 9] = [
+    "rollout:\n   realtime-v2: 10%\n  disabled: 1%",
+    "deny: - users: [u-1]",
+    "<<<<<<< HEAD\nowner: a",
+    "owner: 'it's'",
+    "tests: [{ expect: polling, with: { country: de } }]",
+    "tests: [{ expect: polling, by: stop }]",
+    "deny: [{ when: { a_name_of_many_letters_for_an_attribute: { at_least: 5 } } }]",
+    "owner_of_it: a",
+    "allow: [{ segment: beta, strategy: realtime-v2 }]\ntests: [{ user: u-1, expect: realtime-v2 }]",
 ];
 
 #[test]
@@ -134,6 +150,15 @@ fn every_line_fits_the_terminal() {
     let long =
         "a description of a flag that goes on for longer than a terminal has columns, and further";
     fs::write(other.join("broken.yaml"), format!("{broken}description: [{long}]\n")).unwrap();
+    let mistakes = server.home.path().join("mistakes");
+    fs::create_dir_all(mistakes.join("segments")).unwrap();
+    fs::write(mistakes.join("segments/beta.yaml"), "version: 1\nsegment: beta\nusers: [u-1]\n")
+        .unwrap();
+    for (number, lines) in MISTAKES.iter().enumerate() {
+        let head = chat.replace("flag: chat", &format!("flag: m{number}"));
+        let head = head.split("rollout").next().unwrap();
+        fs::write(mistakes.join(format!("m{number}.yaml")), format!("{head}{lines}\n")).unwrap();
+    }
     for role in ["server", "viewer", "stopper"] {
         let file = server.home.path().join(format!("{role}.token"));
         let made = format!("token create a-{role} --role {role} --out {}", file.display());
