@@ -94,7 +94,7 @@ impl Unset {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Undoes the newest change of the flag that is not a stop, a resume or a rollback; again, it walks further back. It never lifts a stop."
+    after_help = "Undoes the newest change of the flag that is not a stop, a resume or a rollback; again, it walks further back. It never lifts a stop, and going back past a resume it opens nothing: --to does."
 )]
 pub struct Rollback {
     /// The flag

@@ -24,6 +24,7 @@ impl Inner {
             }
         }
         let nothing_left = || CommandError::nothing_to_roll_back(&self.state(), flag);
+        let mut undoing = UndoSearch::default();
         let revision = match to {
             Some(revision) => {
                 let newest = self.state().catalog.head.revision;
@@ -33,7 +34,7 @@ impl Inner {
                 *revision
             }
             None => {
-                let undone = change_to_undo(store, flag).await.map_err(down)?;
+                let undone = change_to_undo(store, flag, &mut undoing).await.map_err(down)?;
                 undone.ok_or_else(nothing_left)? - 1
             }
         };
@@ -54,14 +55,19 @@ impl Inner {
         let held = record.split.as_ref();
         let split = held.map(|held| held.split).or(definition.rollout);
         let ends = held.and_then(|held| held.ends.clone());
-        Ok((FlagAsOf { revision, definition: (id, definition), split, ends }, content))
+        let is_before_resume = undoing.passed_a_resume();
+        let definition = (id, definition);
+        Ok((FlagAsOf { revision, definition, split, ends, is_before_resume }, content))
     }
 }
 
 /// The revision of a flag's newest change that a rollback undoes. Only one page of the history is
 /// in memory at a time, however long the history is.
-async fn change_to_undo(store: &Store, flag: &FlagKey) -> Result<Option<u64>, StoreError> {
-    let mut undoing = UndoSearch::default();
+async fn change_to_undo(
+    store: &Store,
+    flag: &FlagKey,
+    undoing: &mut UndoSearch,
+) -> Result<Option<u64>, StoreError> {
     loop {
         let steps = store.flag_actions(flag.as_str(), undoing.before()).await?;
         let none_older = steps.is_empty();

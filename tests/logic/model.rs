@@ -70,6 +70,7 @@ enum Kind {
     Change,
     /// Went back to the entry at this index.
     Rollback(usize),
+    Resume,
     Other,
 }
 
@@ -118,10 +119,25 @@ impl Model {
                 _ if index >= up_to => {}
                 Kind::Rollback(to) => up_to = to + 1,
                 Kind::Change => return index.checked_sub(1),
-                Kind::Other => {}
+                Kind::Resume | Kind::Other => {}
             }
         }
         None
+    }
+
+    /// Whether it was resumed after the change that a rollback undoes: then one that widens is refused.
+    fn is_resumed(&self) -> bool {
+        let mut up_to = self.past.len();
+        for (index, (kind, ..)) in self.past.iter().enumerate().rev() {
+            match kind {
+                _ if index >= up_to => {}
+                Kind::Rollback(to) => up_to = to + 1,
+                Kind::Change => return false,
+                Kind::Resume => return !self.stopped,
+                Kind::Other => {}
+            }
+        }
+        false
     }
 
     fn bring_back(&mut self, to: usize) {
@@ -379,6 +395,13 @@ impl Life {
         let is_plain = !matches!(command, Command::Rollback { .. });
         match done {
             Ok(CommandOutcome::Unchanged) => {}
+            Err(CommandRejected::Refused(CommandError::BeforeResume { .. })) => {
+                assert!(
+                    self.models[which].is_resumed() && matches!(command, Command::Rollback { .. }),
+                    "{:#?}",
+                    self.story
+                );
+            }
             Err(CommandRejected::MayOnlyNarrow(_)) => {
                 assert!(!(may_widen || is_plain && narrows && !may_release), "{:#?}", self.story);
             }
@@ -391,6 +414,11 @@ impl Life {
             }
             Err(rejected) => panic!("{rejected}: {:#?}", self.story),
             Ok(_) => {
+                assert!(
+                    narrows || is_plain || !self.models[which].is_resumed(),
+                    "a rollback went back past a resume and widened: {:#?}",
+                    self.story
+                );
                 assert!(may_widen || !releases, "a stopper took a hold away: {:#?}", self.story);
                 assert!(
                     narrows || (may_widen && self.database_is_there),
@@ -428,7 +456,7 @@ impl Life {
             }
             Command::Resume { .. } => {
                 after.stopped = false;
-                Kind::Other
+                Kind::Resume
             }
             Command::Rollback { .. } => {
                 let to = after.undone()?;

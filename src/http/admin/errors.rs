@@ -92,7 +92,7 @@ fn row_of_refused(refused: &CommandError) -> (StatusCode, Code, &'static str) {
             (not_so, Code::DisabledIsDefault, "the flag's default is `disabled` already")
         }
         CommandError::NotStopped(_) => (not_so, Code::NotStopped, "the flag is not stopped"),
-        CommandError::NothingToRollBack { .. } => {
+        CommandError::NothingToRollBack { .. } | CommandError::BeforeResume { .. } => {
             (not_so, Code::NothingToRollBack, "no change is left to roll back")
         }
         CommandError::NothingThen { .. } => (

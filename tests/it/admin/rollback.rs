@@ -58,3 +58,42 @@ async fn a_rollback_goes_back_past_a_thousand_steps() {
         service.ordered("/v1/flags/chat/rollback", json!({ "reason": "no further" })).await;
     assert_eq!((status, &reply["code"]), (422, &json!("nothing-to-roll-back")), "{reply}");
 }
+
+/// Who rolls back a flag right after its resume wants less than it was resumed with, never more.
+#[tokio::test]
+async fn a_rollback_past_a_resume_never_widens() {
+    let set = |share: &str| ("set", json!({ "realtime-v2": share, "reason": "a share" }));
+    let stop = || ("stop", json!({}));
+    let resume = |at: Option<&str>| ("resume", json!({ "at": at, "reason": "fixed" }));
+    let table = [
+        (vec![set("50%"), stop(), resume(Some("1%"))], 422, "realtime-v2 1%"),
+        (vec![set("5%"), stop(), resume(None)], 422, "realtime-v2 5%"),
+        (vec![set("50%"), stop(), resume(None)], 200, "realtime-v2 10%"),
+        (vec![set("50%"), stop(), resume(Some("1%")), set("2%")], 200, "realtime-v2 1%"),
+        (vec![set("50%"), stop(), resume(Some("1%")), stop()], 200, "STOPPED -> polling"),
+    ];
+    for (before, status, live) in table {
+        let service =
+            Service::start(&[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 10% }"))]).await;
+        for (verb, body) in &before {
+            let (status, reply) =
+                service.ordered(&format!("/v1/flags/chat/{verb}"), body.clone()).await;
+            assert_eq!(status, 200, "{before:?}: {reply}");
+        }
+        let back = |to: Option<u64>| json!({ "to": to, "reason": "undo it" });
+        let (came, reply) = service.ordered("/v1/flags/chat/rollback", back(None)).await;
+        assert_eq!(came, status, "{before:?}: {reply}");
+        assert_eq!(service.state("chat").await["live"], live, "{before:?}");
+        if status == 422 {
+            assert_eq!(reply["code"], "nothing-to-roll-back");
+            let says = reply["detail"].as_str().unwrap();
+            for typed in ["turnout stop chat;", "turnout rollback chat --to 1 --reason '…'"] {
+                assert!(says.contains(typed), "{before:?}: no `{typed}` in {says}");
+            }
+            // What it names does it.
+            let (came, reply) = service.ordered("/v1/flags/chat/rollback", back(Some(1))).await;
+            assert_eq!(came, 200, "{before:?}: {reply}");
+            assert_eq!(service.state("chat").await["live"], "realtime-v2 10%");
+        }
+    }
+}

@@ -25,6 +25,7 @@ const TYPED: &[&str] = &[
     "rollback chat --to 2 --reason back -y",
     "status",
     "resume chat --at 1% --reason fixed -y -w",
+    "rollback chat --reason back -y",
     "rollback chat --to 2",
     "rollback chat --to 2 --reason back -y",
     "rollback chat --to 2",

@@ -69,6 +69,10 @@ pub enum CommandError {
     NotStopped(FlagKey),
     #[error("there is no change of `{flag}` left to roll back{}", still_stopped(.flag, *.is_stopped))]
     NothingToRollBack { flag: FlagKey, is_stopped: bool },
+    #[error(
+        "`{flag}` was not changed since it was resumed; to stop it again: turnout stop {flag}; to go further back, which widens: turnout rollback {flag} --to {revision} --reason '…'"
+    )]
+    BeforeResume { flag: FlagKey, revision: u64 },
     #[error("`{flag}` had no good definition at revision {revision}")]
     NothingThen { flag: FlagKey, revision: u64 },
 }
@@ -162,7 +166,14 @@ impl Command {
             Command::Resume { at, .. } => (Action::Resume, with(resumed(flag, &old, *at, mark)?)),
             Command::Rollback { .. } => {
                 let then = then.ok_or_else(|| CommandError::nothing_to_roll_back(state, flag))?;
-                (Action::Rollback { to: then.revision }, then.restore_onto(&old, mark.clone()))
+                let after = then.restore_onto(&old, mark.clone());
+                // Who resumed a flag at 1% and rolls it back wants less than that, never more.
+                let is_live = old.record.stop.is_none();
+                if then.is_before_resume && is_live && !is_narrowing(&old, &after) {
+                    let (flag, revision) = (flag.clone(), then.revision);
+                    return Err(CommandError::BeforeResume { flag, revision });
+                }
+                (Action::Rollback { to: then.revision }, after)
             }
             Command::StopAll => return Ok(Decision::default()),
         };

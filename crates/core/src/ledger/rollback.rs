@@ -34,11 +34,12 @@ pub struct HistoryStep {
 #[derive(Clone, Copy, Debug)]
 pub struct UndoSearch {
     before: u64,
+    passed_a_resume: bool,
 }
 
 impl Default for UndoSearch {
     fn default() -> UndoSearch {
-        UndoSearch { before: u64::MAX }
+        UndoSearch { before: u64::MAX, passed_a_resume: false }
     }
 }
 
@@ -46,6 +47,11 @@ impl UndoSearch {
     /// Only older steps than this can still matter.
     pub fn before(&self) -> u64 {
         self.before
+    }
+
+    /// Whether the flag was resumed after the change that was found.
+    pub fn passed_a_resume(&self) -> bool {
+        self.passed_a_resume
     }
 
     /// The change to undo, if it is among `steps`, which come newest first.
@@ -59,11 +65,12 @@ impl UndoSearch {
                 Action::Define | Action::Set | Action::Unset | Action::Expire => {
                     return Some(revision);
                 }
-                Action::Stop
-                | Action::Resume
-                | Action::Remove
-                | Action::Create
-                | Action::Revoke => self.before = revision,
+                Action::Resume => {
+                    (self.before, self.passed_a_resume) = (revision, true);
+                }
+                Action::Stop | Action::Remove | Action::Create | Action::Revoke => {
+                    self.before = revision;
+                }
             }
         }
         None
@@ -77,6 +84,8 @@ pub struct FlagAsOf {
     pub definition: (ContentHash, Arc<Definition>),
     pub split: Option<Split>,
     pub ends: Option<Expiry>,
+    /// It was found by looking for the newest change, and the flag was resumed after that.
+    pub is_before_resume: bool,
 }
 
 impl FlagAsOf {
