@@ -9,6 +9,7 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
+use super::colour::coloured;
 use super::queue::LogQueue;
 use super::record::{LogEvent, LogFormat};
 use crate::clock;
@@ -17,6 +18,7 @@ use crate::clock;
 pub struct LogLayer {
     pub queue: Arc<LogQueue>,
     pub format: LogFormat,
+    pub is_coloured: bool,
 }
 
 impl<S: Subscriber> Layer<S> for LogLayer {
@@ -31,7 +33,8 @@ impl<S: Subscriber> Layer<S> for LogLayer {
             message: parts.message,
             fields: parts.fields,
         };
-        self.queue.push(record.line(self.format));
+        let line = record.line(self.format);
+        self.queue.push(if self.is_coloured { coloured(&line) } else { line });
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use tracing::{Level, debug, error, info, trace, warn};
 
+use super::colour::no_colour;
 use super::{draw, target};
 use crate::auth::{Outcome, Report};
 use crate::clock;
@@ -188,11 +189,6 @@ pub fn no_admin_socket(data: &Path, error: &io::Error) {
 pub fn stale_addresses(data: &Path, error: &io::Error) {
     let data = display_text::path(data);
     warn!(target: target::APP, "cannot remove the stale {data}/addresses.json: {error}; make the data folder writable");
-}
-
-/// Whether colour is unwanted (<https://no-color.org>).
-pub fn no_colour() -> bool {
-    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
 /// The names of environment variables that are set, without their values.

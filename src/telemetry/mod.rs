@@ -9,10 +9,12 @@
 //! | `target` | which parts of the service log |
 //! | `filter` | which events become lines (`TURNOUT_LOG`) |
 //! | `layer`, `record` | the format of a line (`TURNOUT_LOG_FORMAT`) |
+//! | `colour` | what is red and yellow on a terminal |
 //! | `queue` | how many lines may wait, and what happens to the others |
 //! | `writer` | when they are written |
 //! | `metrics` | the registry: every metric by name |
 
+mod colour;
 mod filter;
 mod layer;
 mod lines;
@@ -29,6 +31,7 @@ use std::time::Duration;
 use tracing::error;
 use tracing_subscriber::layer::SubscriberExt;
 
+pub use colour::no_colour;
 pub use filter::{BadLogFilter, LogFilter};
 pub use lines::*;
 pub use record::LogFormat;
@@ -61,9 +64,12 @@ pub fn start(settings: &LogSettings) -> io::Result<()> {
         return Ok(());
     }
     writer::start(queue.clone(), settings.format)?;
-    let subscriber = tracing_subscriber::registry()
-        .with(settings.filter.targets())
-        .with(LogLayer { queue, format: settings.format });
+    let subscriber =
+        tracing_subscriber::registry().with(settings.filter.targets()).with(LogLayer {
+            queue,
+            format: settings.format,
+            is_coloured: colour::is_wanted(settings.format),
+        });
     // Fails only where another subscriber is set, and no other code sets one.
     let _ = tracing::subscriber::set_global_default(subscriber);
     std::panic::set_hook(Box::new(say_panic));

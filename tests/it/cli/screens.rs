@@ -157,6 +157,47 @@ fn the_start_screen_is_as_it_was() {
     insta::assert_snapshot!("start", text);
 }
 
+/// The same on a terminal, in colours.
+#[test]
+fn the_start_screen_is_coloured() {
+    let mut server = Server::start();
+    server.check(("set chat 5%", 0, &["5%"], &[]));
+    server.check(("stop search", 0, &["STOPPED"], &[]));
+    server.stop();
+    let text: String = ["1", ""].map(|no_color| started_on_a_terminal(&server, no_color)).concat();
+    insta::assert_snapshot!("start_coloured", text);
+}
+
+/// The lines of a start that say what is served and what operators hold, from a terminal.
+fn started_on_a_terminal(server: &Server, no_color: &str) -> String {
+    let program = turnout().get_program().to_str().unwrap().to_owned();
+    let serve = "serve --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0";
+    let typed = format!("stty cols 80 rows 24; echo PID $$; exec {program} {serve}");
+    let mut command = Command::new("script");
+    command.args(["-qec", &typed, "/dev/null"]).stdin(Stdio::null()).stdout(Stdio::piped());
+    command.current_dir(server.home.path());
+    for (name, value) in [("TERM", "xterm"), ("SHELL", "/bin/sh"), ("NO_COLOR", no_color)] {
+        command.env(name, value);
+    }
+    let mut child = command.spawn().unwrap();
+    let (mut pid, mut text) = (String::new(), format!("(NO_COLOR={no_color})\n"));
+    for line in BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap) {
+        if let Some(id) = line.strip_prefix("PID ") {
+            pid = id.trim().to_owned();
+        }
+        if line.contains(" held over ") || line.contains("WARN") || line.contains("STOPPED") {
+            let line = line.replace('\u{1b}', "\\e").replace('\r', "");
+            let shown = line.split_once("Z ").map_or(&*line, |(_, shown)| shown);
+            text.push_str(&format!("TIME {shown}\n"));
+        }
+        if line.contains("ask again") {
+            assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        }
+    }
+    child.wait().unwrap();
+    text
+}
+
 /// What stands in the log from the first line that says where it serves, without times and ports.
 fn start_screen(server: &Server) -> String {
     let log = server.home.path().join("log");
