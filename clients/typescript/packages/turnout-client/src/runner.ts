@@ -8,7 +8,7 @@ import type { Timers } from './timers.js';
 import { type Given, TokenSource } from './token.js';
 import type { ClientOptions, Cursor, StrategyDocument, StreamEvent, Transport, TransportContext } from './types.js';
 
-const CONFIRM_MS = 1000;
+const ASK_AFTER_MS = 100;
 const STEADY_MS = 10_000;
 const NO_PLACE_MS = 15_000;
 const ACK_SPREAD_MS = 500;
@@ -31,7 +31,7 @@ export interface RunnerEvents {
   /** The strategy may be another. */
   askSoon(): void;
   /** Asks for the strategy, unless it is being asked for; over when it is heard, or cannot be. */
-  confirmed(): Promise<void> | true;
+  askNow(): Promise<void>;
   ended(): void;
   failed(error: TurnoutError): void;
   changed(): void;
@@ -86,10 +86,10 @@ export class Runner {
     this.#timers.set('retry', delayMs, () => this.#parts.track(this.#afterWait(delayMs)));
   }
 
-  /** After a long wait the strategy may be another: a token that is refused for that would be an error in the browser's console. */
+  /** After a wait the strategy may be another: a token that is refused for that would be an error in the browser's console. */
   async #afterWait(ms: number): Promise<void> {
     const turn = this.#turn;
-    if (ms > CONFIRM_MS && !this.#options.force) await this.#events.confirmed();
+    if (ms > ASK_AFTER_MS && !this.#options.force) await this.#events.askNow();
     if (turn === this.#turn) await this.#connect();
   }
 

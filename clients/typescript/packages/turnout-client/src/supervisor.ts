@@ -286,14 +286,11 @@ export class Supervisor implements PollerEvents, RunnerEvents {
       this.#askAgain = true;
       return;
     }
-    this.#track(this.#askNow());
+    this.#track(this.askNow());
   }
 
-  confirmed(): Promise<void> | true {
-    return this.#asking || this.#askNow();
-  }
-
-  async #askNow(): Promise<void> {
+  async askNow(): Promise<void> {
+    if (this.#asking) return;
     const { flag, attributes } = this.#options;
     const { signal } = this.#ending;
     const { http, position, clock, random } = this.#parts;
