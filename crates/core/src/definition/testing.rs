@@ -147,18 +147,12 @@ impl DefinitionSet {
             .get(key)
             .and_then(|tracked| tracked.candidate.as_ref())
             .filter(|candidate| candidate.is_linked);
-        let (is_decided, passes) = match candidate {
-            Some(candidate) => {
-                (is_tested(&candidate.trial), candidate.trial.refusals(&tables).is_empty())
-            }
-            None => (true, false),
-        };
-        let is_live_tested = self.live.get(key).is_none_or(is_tested);
-        if is_decided && passes {
+        let is_decided = candidate.is_none_or(|candidate| is_tested(&candidate.trial));
+        if is_decided && candidate.is_some_and(|candidate| !candidate.trial.is_refused(&tables)) {
             self.promote(key);
             return true;
         }
-        is_decided && is_live_tested
+        is_decided && self.live.get(key).is_none_or(is_tested)
     }
 
     fn promote(&mut self, key: &FlagKey) {

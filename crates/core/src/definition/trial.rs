@@ -152,6 +152,12 @@ impl Trial {
             .collect()
     }
 
+    /// Whether the form must not go live: [`refusals`](Trial::refusals) would name a reason. Asked
+    /// after each test, so that thousands of tables beyond the limit are not named each time.
+    pub fn is_refused(&self, tables: &Tables<'_>) -> bool {
+        !tables.beyond.is_empty() || !self.refusals(tables).is_empty()
+    }
+
     /// The findings of the tables, and of their failed cases.
     pub fn findings_of_tables(&self, tables: &Tables<'_>) -> Vec<Finding> {
         let budget = self.budget(tables);
