@@ -187,10 +187,11 @@ pub fn run() -> ExitCode {
     ExitCode::from(output::end(exit) as u8)
 }
 
-/// Help is wrapped for a person's terminal, at 80 columns at most; a program gets whole lines.
+/// Help is wrapped for a person's terminal, at 80 columns at most; so it is in a pipe, which leads to a
+/// pager more often than to a program.
 fn as_wide_as_the_terminal(command: clap::Command) -> clap::Command {
     const WIDEST: usize = 80;
-    command.term_width(output::columns().map_or(0, |columns| columns.min(WIDEST)))
+    command.term_width(output::columns().map_or(WIDEST, |columns| columns.min(WIDEST)))
 }
 
 /// Every name in the environment that a command or one of its subcommands reads.

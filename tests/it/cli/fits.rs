@@ -215,6 +215,12 @@ fn a_pipe_gets_whole_lines() {
     let nowhere = "http://127.0.0.1:1";
     let (exit, stdout, stderr) = output(turnout().args(["status", "--server", nowhere]));
     assert_eq!((exit, &*stdout), (4, ""));
+    // A help leads to a pager.
+    for verb in VERBS {
+        let help = output(turnout().args(verb.split_whitespace()).arg("--help")).1;
+        let wide = help.lines().find(|line| !fits(line, 80));
+        assert_eq!((wide, help.starts_with("turnout: ")), (None, false), "turnout {verb} --help");
+    }
     let wanted = format!(
         "turnout: {nowhere}: no server answers there; is it running? --server says where to ask\n"
     );
