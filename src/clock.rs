@@ -1,4 +1,4 @@
-//! The only module that reads the clocks.
+//! The only module that reads the time of day; durations are measured where they are needed.
 
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock};

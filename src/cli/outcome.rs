@@ -59,10 +59,10 @@ fn live(outcome: &Outcome, verb: &str) -> String {
             "nothing to change: every flag is stopped already\n".to_owned()
         }
         (CommandOutcome::Unchanged, Some(flag)) => unchanged(flag, verb),
-        // A repeated command whose parts are not reported was answered before.
+        // A command whose parts are not reported was done before, by this caller or by another.
         (CommandOutcome::Repeated | CommandOutcome::Pending, flag) if changes.is_empty() => {
             let now = flag.map(|flag| format!("; now {}", now(flag))).unwrap_or_default();
-            format!("{revision}   was done before under the same name{now}\n")
+            format!("{revision}   was done before{now}\n")
         }
         _ => changes.iter().map(|change| line(&revision, change, flag)).collect(),
     }

@@ -1,5 +1,5 @@
 //! How a narrowing change goes live: the journal append and the commit run concurrently, and it is
-//! live when the first of them is durable.
+//! live when the first of them is durable, or in memory alone when neither was in time.
 
 use std::sync::Arc;
 use std::time::Duration;

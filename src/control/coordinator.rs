@@ -57,9 +57,9 @@ pub(super) struct Inner {
     pub refused: Lock<Option<String>>,
     pub disk: DiskCheck,
     pub revocations: SessionRevocations,
-    /// Notified when an entry is pending, or an expiry comes nearer.
+    /// Notified when `maintenance` has something to do: a pending entry, a nearer expiry.
     pub wake: Notify,
-    /// Notified when the last good state changes.
+    /// Notified when the last good state is to be written anew.
     pub changed: Notify,
     pub data: Arc<DataDir>,
     pub clock: Clock,

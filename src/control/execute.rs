@@ -1,5 +1,5 @@
-//! Decides which way a command takes: the fast path if it narrows, else the committer, past every
-//! gate.
+//! Decides which way a command takes: the fast path if it only stops and lowers, else the
+//! committer, past every gate.
 
 use std::sync::Arc;
 use std::time::Duration;

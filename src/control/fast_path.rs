@@ -16,7 +16,7 @@ pub(super) struct FastPath {
     /// One narrowing change at a time.
     pub turn: AsyncLock<()>,
     pub journal: AsyncLock<Option<Journal>>,
-    /// The names of pending entries that a start would find in the journal.
+    /// The names of entries that a start would find in the journal.
     pub journaled: Lock<HashSet<String>>,
     /// Entries that are committed and may still be in the journal.
     pub committed: Lock<BTreeSet<String>>,

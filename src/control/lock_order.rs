@@ -20,7 +20,7 @@ pub(super) enum Rank {
     Key,
     /// Who may commit.
     Committer,
-    /// Who may add a narrowing change.
+    /// Who may decide a command, and add a narrowing change.
     Turn,
     /// Who may write to the journal.
     Journal,

@@ -2,15 +2,14 @@
 //!
 //! A file edit, an operator's command and the expiry of a held split become changes here. They are
 //! committed, swapped in, announced and only then acknowledged (law 7). A narrowing change is
-//! journaled and swapped in first, and committed concurrently.
+//! journaled and committed concurrently, and swapped in with the first of the two.
 //!
 //! | owner | what it owns | file |
 //! |---|---|---|
 //! | `Publisher` | the effective state, and the live snapshot | `publisher`, `publish` |
 //! | `StoreHandle` | the database in use, for reads and for the committer | `store_handle`, `database_status` |
 //! | `Committer` | the right to commit: one revision at a time | `committer`, `commit`, `replay`, `catch_up` |
-//! | `FastPath` | narrowing changes until they are committed: the journal and the waiters |
-//! `fast_path`, `apply_pending`, `journal` |
+//! | `FastPath` | narrowing changes until they are committed | `fast_path`, `apply_pending`, `journal` |
 //! | `Witnesses` | the copies beside the database, and what they held at the start | `witnesses`, `copies` |
 //!
 //! `coordinator` holds them together. `lock_order` states the order in which their locks are taken.
@@ -27,11 +26,10 @@
 //! | `expiry` | what a held split becomes at its end |
 //! | `credentials`, `admin_token` | which credentials are accepted |
 //! | `startup`, `recovery` | what a start serves, however little is left |
-//! | `adopt`, `known_states`, `quarantine`, `stand_in` | from when on a database is used, which of
-//! its rows are right, and what replaces the others |
+//! | `adopt`, `known_states` | from when on a database is used |
+//! | `quarantine`, `stand_in` | which of its rows are right, and what replaces the others |
 //! | `maintenance` | what is tried again until it succeeds |
-//! | `saving`, `disk`, `folder`, `clock_watch`, `staleness`, `problems` | what is wrong now, and since when
-//! |
+//! | `saving`, `disk`, `folder`, `clock_watch`, `staleness`, `problems` | what is wrong now |
 
 mod admin_token;
 mod admin_token_state;

@@ -1,6 +1,6 @@
 //! What is known of one stream, and what that proves about a change.
 //!
-//! The four delivery states are those of DESIGN §6, and none is ever reported for another: only
+//! Each delivery state is a word of its own (docs/GLOSSARY.md), and none is ever reported for another: only
 //! what a client acknowledged itself counts as confirmed.
 
 use crate::snapshot::Position;

@@ -1,4 +1,4 @@
-//! Narrowing changes, durable before they are live. The file has all its bytes from the start, so
+//! Narrowing changes, durable before their commit is. The file has all its bytes from the start, so
 //! that a full disk does not stop a stop. When it is full it is made anew with what is pending
 //! then, and larger where that is needed.
 //!

@@ -81,8 +81,7 @@ impl Subscriber {
         matches!(self.of, Of::Flag { strategy: Some(Strategy::RealtimeV2), .. })
     }
 
-    /// Whether the strategy at a snapshot is `realtime-v2`, and since which position the flag is as
-    /// it is there. Nothing is sent for it.
+    /// Whether the strategy at a snapshot is `realtime-v2`. Nothing is sent for it.
     pub fn would_be_realtime(&self, snapshot: &Snapshot) -> bool {
         let Of::Flag { key, kept, .. } = &self.of else { return false };
         let entry = snapshot.flag(key.as_str());

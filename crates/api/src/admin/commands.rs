@@ -135,7 +135,7 @@ words! {
     /// What became of a command.
     pub enum CommandOutcome {
         Committed = "committed",
-        /// It is live and not yet in the database.
+        /// It is live, and not known to be in the database.
         Pending = "pending",
         /// It was so already.
         Unchanged = "unchanged",
