@@ -254,7 +254,8 @@ same "what narrows is not asked about" "revision 16   build-events   realtime-v2
 undo: turnout rollback build-events --reason '…'
 [exit 0]" "$(terminal "" set build-events 70% | timeless)"
 same "what changed while the question stood is told" "realtime-v2 70% -> 80% on build-events? [y/N] y
-turnout: \`build-events\` changed at revision 17, after the one you looked at; look again (turnout status) and ask again. Meanwhile:
+turnout: \`build-events\` changed at revision 17, after the one you looked at;
+  look again (turnout status) and ask again. Meanwhile:
   revision 17 HH:MM UTC local-admin: set build-events 70% -> 30%
 [exit 3]" "$(MEANWHILE="set build-events 30%" terminal "y" set build-events 80% --reason again | timeless)"
 
@@ -338,22 +339,27 @@ typed "stop build-events" 0 <<'OUT'
 revision 21   build-events   realtime-v2 5% -> STOPPED (polling)
 undo: turnout resume build-events --reason '…'
 OUT
-same "no keeps nothing for later" "build-events is stopped by local-admin and stays stopped. Keep realtime-v2 4% for when it is resumed? [y/N] n
+same "no keeps nothing for later" "build-events is stopped by local-admin and stays stopped. Keep realtime-v2 4%
+  for when it is resumed? [y/N] n
 nothing was changed
 [exit 1]" "$(terminal "n" set build-events 4% | timeless)"
-same "yes keeps a share for later" "build-events is stopped by local-admin and stays stopped. Keep realtime-v2 60% for when it is resumed? [y/N] y
+same "yes keeps a share for later" "build-events is stopped by local-admin and stays stopped. Keep realtime-v2 60%
+  for when it is resumed? [y/N] y
 reason: later
 revision 22   build-events   STOPPED (polling)   kept for later: 60%
-saved, NOT live: stopped by local-admin; to lift that, type: turnout resume build-events --reason '…'
+saved, NOT live: stopped by local-admin; to lift that, type:
+  turnout resume build-events --reason '…'
 undo: turnout rollback build-events
 [exit 0]" "$(terminal "y|later" set build-events 60% | timeless)"
 typed "resume build-events --at 50% --reason fixed" 0 <<'OUT'
 revision 23   build-events   STOPPED -> realtime-v2 50%   held by local-admin
 undo: turnout stop build-events
 OUT
-same "a rollback says first what will be live" "build-events: 50% -> 60%, back to revision 22, held until you type \`turnout unset build-events\`? [y/N] y
+same "a rollback says first what will be live" "build-events: 50% -> 60%, back to revision 22, held until you type
+  \`turnout unset build-events\`? [y/N] y
 reason: over
-revision 24   build-events   realtime-v2 50% -> 60%   back to revision 22   held by local-admin
+revision 24   build-events   realtime-v2 50% -> 60%   back to revision 22
+  held by local-admin
 held over the file until you type: turnout unset build-events
 undo: turnout rollback build-events --to 23
 [exit 0]" "$(terminal "y|over" rollback build-events --to 22 | timeless)"
