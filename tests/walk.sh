@@ -100,7 +100,7 @@ same "u-1 (bucket 13639) polls" polling "$(client u-1)"
 
 step "move the rollout"
 typed "set build-events 25%" 3 <<'OUT'
-turnout: this opens realtime-v2 to more users, or closes `disabled` to some, now or later, so it needs a reason; say --reason "…"
+turnout: this opens a feature to more users, so it needs a reason; say --reason "…"
 OUT
 typed "set build-events 25% --reason 'p95 fine'" 0 <<'OUT'
 revision 2   build-events   realtime-v2 10% -> 25%   held by local-admin

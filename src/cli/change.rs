@@ -172,7 +172,13 @@ impl ChangeArgs {
                     return Ok(Exit::No);
                 }
                 if widens && self.reason.is_none() {
-                    give_reason(&mut body, Some(output::ask("reason: ")));
+                    match reason_of(output::ask("reason: ")) {
+                        Ok(reason) => give_reason(&mut body, Some(reason)),
+                        Err(why) => {
+                            print_note(why);
+                            return Ok(Exit::No);
+                        }
+                    }
                 }
             }
             Err(refused) => return Err(refused),
@@ -205,6 +211,16 @@ fn give_reason(body: &mut impl Command, reason: Option<String>) {
     }
 }
 
+/// The reason that a person typed, or why it is none.
+fn reason_of(typed: String) -> Result<String, &'static str> {
+    match typed.split_whitespace().next() {
+        None => Err("no reason was given, so nothing was changed"),
+        // It was typed before the question stood.
+        Some("turnout") => Err("that is a command and no reason, so nothing was changed"),
+        Some(_) => Ok(typed),
+    }
+}
+
 /// Whether a person on a terminal says yes. A question that is longer than a line ends in one of its
 /// own.
 pub fn confirmed(question: &str) -> bool {
@@ -214,4 +230,23 @@ pub fn confirmed(question: &str) -> bool {
     lines.iter().for_each(|line| print_note(line));
     let answer = output::ask(&last);
     matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_no_reason() {
+        for (typed, is_reason) in [
+            ("it holds", true),
+            ("turnouts differ", true),
+            ("as turnout status says", true),
+            ("", false),
+            ("turnout status", false),
+            ("turnout", false),
+        ] {
+            assert_eq!(reason_of(typed.to_owned()).is_ok(), is_reason, "{typed}");
+        }
+    }
 }

@@ -150,7 +150,7 @@ impl Screen {
     fn show(&mut self, reply: &str, convergence: &Progress) {
         let line = match self.kind {
             Kind::Json => reply.to_owned(),
-            Kind::Terminal => convergence.drawn(),
+            Kind::Terminal => convergence.drawn(output::note_columns().unwrap_or(usize::MAX)),
             Kind::Log => convergence.line(),
         };
         // The last line of a log would repeat this one.

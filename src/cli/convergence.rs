@@ -7,6 +7,7 @@
 use turnout_api::admin::convergence::{Convergence, Percentiles, Pollers, StreamCounts};
 
 use super::time;
+use super::width::width;
 use crate::telemetry::ago;
 
 /// How far the newest change of a flag has landed, or of all flags.
@@ -42,7 +43,7 @@ fn four(counts: &StreamCounts) -> String {
         (not_needed, "not needed"),
         (told, "told"),
         (missing, "missing"),
-        (ended, "ended"),
+        (ended, "left realtime"),
     ];
     joined(", ", parts.map(part))
 }
@@ -111,11 +112,13 @@ impl Progress {
         self.is_told() && self.0.streams.told == 0
     }
 
-    /// Progress, for a terminal: what may be cut off stands last.
-    pub fn drawn(&self) -> String {
+    /// Progress, for a terminal with so many columns: a part at the end that does not fit is left out.
+    /// The last column stays free, as some terminals wrap there.
+    pub fn drawn(&self, columns: usize) -> String {
         let counts = &self.0.streams;
         let bar = if able(counts) > 0 { format!("{}  ", bar(counts)) } else { String::new() };
-        format!("{bar}{}", self.line())
+        let whole = format!("{bar}{}", self.line());
+        if width(&whole) < columns { whole } else { format!("{bar}{}", hold_it(counts)) }
     }
 
     /// Progress, for a log.
@@ -138,7 +141,7 @@ impl Progress {
         };
         let ended = match streams.ended {
             0 => String::new(),
-            ended => format!("{ended} ended"),
+            ended => format!("{ended} left realtime"),
         };
         let told = match streams.told {
             0 => String::new(),

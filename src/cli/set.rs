@@ -13,7 +13,7 @@ use crate::flag::{FlagKey, Share, ShareError};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     turnout set build-events 25% --reason \"p95 fine\"\n  \
-    turnout set build-events realtime-v2=25% disabled=5% --reason \"trial\" --for 2h --then 10%\n\n\
+    turnout set build-events 25% disabled=5% --reason trial --for 2h\n\n\
     Lowering is never refused and is live at once. A file edit does not clear what is set; `turnout unset` does.")]
 pub struct Set {
     /// The flag

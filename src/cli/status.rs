@@ -1,9 +1,12 @@
 //! `turnout status`: how it stands. The first line says what matters.
 
+use std::collections::HashMap;
+
 use clap::Args;
 use turnout_api::admin::flags::{
     Database, DatabaseStatus, End, FlagState, Held, Overrides, Pin, Status as Shown, StreamRoom,
 };
+use turnout_api::admin::problems::{Problems, StandingProblem};
 
 use super::colours::{print_flags, print_screen};
 use super::converge::WatchArgs;
@@ -14,11 +17,12 @@ use super::table::table;
 use super::words::{self, serving};
 use super::wrap::lines_of;
 use super::{Exit, count, output, print, print_error, print_note, time};
+use crate::definition::Code;
 use crate::flag::{FlagKey, ServerAuth};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "In the table, `=` under FILE says that what is live is what the file says; a share there is of realtime-v2. CLIENTS are open streams: how many hold what is live; those that `cannot confirm` were sent it and never acknowledge anything. With --json and -w it is one JSON object a line, as the server says how far it has landed."
+    after_help = "In the table, `=` under FILE says that what is live is what the file says; a share there is of realtime-v2. A file that is `unread` or `gone` counts as it last was. CLIENTS are open streams: how many hold what is live; those that `cannot confirm` were sent it and never acknowledge anything. With --json and -w it is one JSON object a line, as the server says how far it has landed."
 )]
 pub struct Status {
     /// One flag, with everything about it
@@ -64,9 +68,15 @@ impl Status {
         let shown = reply.read;
         let first =
             format!("{}\n{}{}", first_line(&shown), server_auth(&shown), streams(shown.streams));
+        let bad = if shown.problems > 0 { bad_files(&self.remote) } else { BadFiles::new() };
         match &self.flag {
-            None => print_flags(&format!("{first}{}", flags(&shown.flags)), &held(&shown.flags)),
-            Some(flag) => print_screen(&format!("{first}{}", details(&of(flag)?.read))),
+            None => {
+                print_flags(&format!("{first}{}", flags(&shown.flags, &bad)), &held(&shown.flags));
+            }
+            Some(flag) => {
+                let state = of(flag)?.read;
+                print_screen(&format!("{first}{}", details(&state, bad.get(flag.as_str()))));
+            }
         }
         if shown.problems > 0 {
             print_note("turnout problems says what is wrong, and the fix");
@@ -122,19 +132,33 @@ fn streams(StreamRoom { open, limit }: StreamRoom) -> String {
     }
 }
 
-fn flags(flags: &[FlagState]) -> String {
+/// The flags whose files are not what was last taken in, each with a word for why.
+type BadFiles = HashMap<String, &'static str>;
+
+/// What the server finds wrong with flag files; nothing where it does not say.
+fn bad_files(remote: &ServerArgs) -> BadFiles {
+    let Ok(found) = remote.get::<Problems>("/v1/problems") else { return BadFiles::new() };
+    let word = |problem: StandingProblem| {
+        let flag = problem.file?.strip_suffix(".yaml")?.to_owned();
+        Some((flag, if problem.code == Code::VanishedFile.as_str() { "gone" } else { "unread" }))
+    };
+    found.read.problems.into_iter().filter_map(word).collect()
+}
+
+fn flags(flags: &[FlagState], bad: &BadFiles) -> String {
     if flags.is_empty() {
         return "no flag is known\n".to_owned();
     }
-    let rows: Vec<[String; 6]> = flags.iter().map(row).collect();
+    let rows: Vec<[String; 6]> = flags.iter().map(|flag| row(flag, bad.get(&flag.flag))).collect();
     table("FLAG  LIVE  FILE  HELD BY  REV  CLIENTS", &rows)
 }
 
-fn row(flag: &FlagState) -> [String; 6] {
-    let file = match (flag.drift, &flag.file) {
-        (_, None) => "-".to_owned(),
-        (true, Some(file)) => words::short(file),
-        (false, Some(_)) => "=".to_owned(),
+fn row(flag: &FlagState, bad: Option<&&str>) -> [String; 6] {
+    let file = match (bad, flag.drift, &flag.file) {
+        (_, _, None) => "-".to_owned(),
+        (Some(bad), _, _) => (*bad).to_owned(),
+        (None, true, Some(file)) => words::short(file),
+        (None, false, Some(_)) => "=".to_owned(),
     };
     let live = serving(&flag.live);
     [
@@ -174,13 +198,18 @@ fn marks(flag: &FlagState) -> impl Iterator<Item = (&str, Option<i64>)> {
 }
 
 /// Everything about one flag.
-fn details(flag: &FlagState) -> String {
+fn details(flag: &FlagState, bad: Option<&&str>) -> String {
     let mut lines = vec![("live", serving(&flag.live))];
-    lines.push(match (flag.drift, &flag.file) {
-        (_, None) => ("file", "no good definition; turnout problems".to_owned()),
-        (true, Some(file)) => ("file", serving(file)),
-        (false, Some(_)) => ("file", "the same".to_owned()),
-    });
+    let file = match (flag.drift, &flag.file) {
+        (_, None) => "no good definition; turnout problems".to_owned(),
+        (true, Some(file)) => serving(file),
+        (false, Some(_)) => "the same".to_owned(),
+    };
+    let file = match bad {
+        Some(bad) if flag.file.is_some() => format!("{bad} now (turnout problems); before: {file}"),
+        _ => file,
+    };
+    lines.push(("file", file));
     if let Some(stop) = &flag.overrides.stop {
         lines.push(("stopped", format!("by {}", words::mark(stop))));
     }

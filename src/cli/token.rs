@@ -2,7 +2,7 @@
 //! can be written to a file.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -285,7 +285,13 @@ fn new_file(path: &Path) -> Result<File, CliError> {
         let why = error.to_string();
         let why = why.split(" (os error").next().unwrap_or_default().to_owned();
         let path = display_text::path(path);
-        CliError::failed(format!("--out: {path} cannot be made ({why}); no token was made"))
+        CliError::failed(if error.kind() == ErrorKind::AlreadyExists {
+            format!(
+                "--out: {path} is there already; name another file, or remove it; no token was made"
+            )
+        } else {
+            format!("--out: {path} cannot be made ({why}); no token was made")
+        })
     })
 }
 

@@ -39,9 +39,7 @@ pub enum CommandOutcome {
 pub enum CommandRejected {
     #[error(transparent)]
     Refused(#[from] CommandError),
-    #[error(
-        "this opens realtime-v2 to more users, or closes `disabled` to some, now or later, so it needs a reason"
-    )]
+    #[error("this opens a feature to more users, so it needs a reason")]
     ReasonNeeded,
     #[error(
         "this would open realtime-v2 to more users, or close `disabled` to some, now or later, or take a hold away, and only narrowing is permitted here"

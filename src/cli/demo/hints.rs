@@ -53,8 +53,9 @@ impl Hints {
         format!(
             "Twenty clients follow {FLAG} on this page:\n\n  {page}\n\n\
              Open it. Then, in another terminal:\n\n  export TURNOUT_DATA={}\n{}\n\
-             Or change the share in {}, and save.\n\
-             Ctrl-C ends the demo and removes {}.\n",
+             Or change the share in this file, and save:\n  {}\n\n\
+             Ctrl-C ends the demo and removes {}.\n\
+             Then, in the other terminal: unset TURNOUT_DATA\n",
             self.data,
             lines.collect::<String>(),
             self.flag_file,

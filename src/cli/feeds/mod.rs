@@ -21,6 +21,7 @@ mod interval;
 mod one_line;
 mod place;
 mod publish;
+mod readers;
 mod realtime;
 mod streams;
 mod terms;

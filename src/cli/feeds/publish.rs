@@ -10,10 +10,11 @@ use turnout_api::feeds::{EveryReader, NewEvent, NewReaders, PublishBody, Publish
 
 use super::arguments::{FeedArgs, stream_name};
 use super::client::{FeedClient, FeedError};
+use super::readers::is_made_without_readers;
 use crate::auth::random_name;
 use crate::cli::http_client::{self, CliError};
 use crate::cli::output::print_lines;
-use crate::cli::{Exit, count, print, print_error};
+use crate::cli::{Exit, count, print, print_error, print_note};
 use crate::display_text;
 use crate::feeds::limits::MAX_DATA_BYTES;
 use crate::flag::FlagKey;
@@ -106,6 +107,14 @@ impl Publish {
             print(&format!("{}\n", String::from_utf8_lossy(&reply).trim_end()));
         } else {
             print_lines(&format!("{}/{}   {}\n", self.flag, self.stream, self.outcome(&result)));
+            if self.readers().is_none()
+                && is_made_without_readers(&self.flag, &self.stream, &client, &result)?
+            {
+                print_note(&format!(
+                    "no user may read it yet: turnout publish {} {} --readers USER, or --verified",
+                    self.flag, self.stream
+                ));
+            }
         }
         Ok(Exit::Yes)
     }

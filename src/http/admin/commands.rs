@@ -321,7 +321,7 @@ fn notes(
     } else if view::state(&entry) == FlagStatus::Off && !parts.is_empty() {
         notes.push(format!("{not_live}its file says `enabled: false`"));
     } else if let (true, [part]) = (is_rollback, parts) {
-        notes.extend(note_of_hold(part, may_widen));
+        notes.extend(note_of_hold(command, part, may_widen));
     }
     if let (Command::Set { ends, .. }, Some(held), false) =
         (command, &entry.record.split, parts.is_empty())
@@ -331,9 +331,13 @@ fn notes(
     notes
 }
 
-/// Until when a rollback holds: what it brought back stays over the file.
-fn note_of_hold(part: &PlannedChange, may_widen: bool) -> Option<String> {
+/// Until when a rollback holds: what it brought back stays over the file. A rollback to a revision
+/// that was named holds nothing where the file says the same.
+fn note_of_hold(command: &Command, part: &PlannedChange, may_widen: bool) -> Option<String> {
     let record = &part.after.record;
+    if let (Command::Rollback { to: Some(_), .. }, true) = (command, record.is_as_its_file()) {
+        return Some("not held: its file says the same; a save of the file is live at once".into());
+    }
     let released = FlagRecord { pin: None, split: None, ..record.clone() };
     let widens = !is_narrowing(&part.after, &part.after.with(released));
     let unset = to_type(&format!("unset {}", part.flag), widens);

@@ -68,6 +68,9 @@ async fn a_rollback_past_a_resume_never_widens() {
     let table = [
         (vec![set("50%"), stop(), resume(Some("1%"))], 422, "realtime-v2 1%"),
         (vec![set("5%"), stop(), resume(None)], 422, "realtime-v2 5%"),
+        // It would change nothing, or only what is held.
+        (vec![set("10%"), stop(), resume(None)], 422, "realtime-v2 10%"),
+        (vec![set("5%"), stop(), resume(Some("10%"))], 422, "realtime-v2 10%"),
         (vec![set("50%"), stop(), resume(None)], 200, "realtime-v2 10%"),
         (vec![set("50%"), stop(), resume(Some("1%")), set("2%")], 200, "realtime-v2 1%"),
         (vec![set("50%"), stop(), resume(Some("1%")), stop()], 200, "STOPPED -> polling"),

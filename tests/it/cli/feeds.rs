@@ -89,6 +89,11 @@ fn a_follower_prints_each_event_once_and_in_order_over_a_restart() {
         let line = format!("publish chat b-42 --type build.step --id e-{id} --data {id}");
         server.check((&line, 0, &["chat/b-42   1 event published\n"], &[]));
     };
+    let no_reader =
+        "no user may read it yet: turnout publish chat b-41 --readers USER, or --verified\n";
+    server.check(("publish chat b-41 --data 1", 0, &["chat/b-41   1 event"], &[no_reader]));
+    assert!(!server.run("publish chat b-41 --data 2").2.contains("no user"));
+    assert!(!server.run("publish chat b-41x --data 1 --verified").2.contains("no user"));
     (1..=3).for_each(|id| publish(&server, id));
     let mut command = server.command("follow chat b-42 --json");
     // It finds the server by its data folder, also where it listens after a restart.

@@ -105,7 +105,7 @@ const TYPED: &[(&str, &str)] = &[
     ("token create a --role king", "invalid value"),
     ("token create a --role stopper --flag chta", "--yes makes the token all the same"),
     ("token create long-COLUMNS --role stopper --flag chat --flag search", "turnout token revoke"),
-    ("token create a --role viewer --out server.token", "no token was made"),
+    ("token create a --role viewer --out server.token", "name another file, or remove it"),
     ("token revoke no-such-token", "turnout token list shows them"),
     ("token revoke 'a b'", "that is not a token's id or name"),
     ("session u-1 --stream chat", "a stream is named with its flag"),
@@ -220,6 +220,12 @@ fn a_pipe_gets_whole_lines() {
         let help = output(turnout().args(verb.split_whitespace()).arg("--help")).1;
         let wide = help.lines().find(|line| !fits(line, 80));
         assert_eq!((wide, help.starts_with("turnout: ")), (None, false), "turnout {verb} --help");
+        // An example is copied as it stands.
+        let lines: Vec<&str> = help.lines().collect();
+        let broken = lines
+            .windows(2)
+            .find(|pair| pair[0].starts_with("  turnout ") && pair[1].starts_with("    "));
+        assert_eq!(broken, None, "turnout {verb} --help");
     }
     let wanted = format!(
         "turnout: {nowhere}: no server answers there; is it running? --server says where to ask\n"

@@ -188,6 +188,24 @@ fn what_was_stopped_together_is_resumed_together() {
             &["nothing changes: chat   10% before and after\n"],
             &[],
         ),
+        ("set chat 5%", 0, &["5%"], &[]),
+        (
+            "rollback chat --to 1 --reason x",
+            0,
+            &["realtime-v2 5% -> 10%"],
+            &["not held: its file says the same; a save of the file is live at once\n"],
+        ),
+        ("set chat 1%", 0, &["1%"], &[]),
+        ("set chat 0%", 0, &["0%"], &[]),
+        ("stop chat", 0, &["STOPPED"], &[]),
+        ("resume chat --at 1% --reason fixed", 0, &["STOPPED -> realtime-v2 1%"], &[]),
+        (
+            "rollback chat",
+            3,
+            &[],
+            &["was not changed since it was resumed; to stop it again: turnout stop chat;"],
+        ),
+        ("rollback chat --to 1 --reason x", 0, &["realtime-v2 1% -> 10%"], &["not held"]),
         ("stop chat", 0, &["STOPPED"], &[]),
         (
             "rollback chat --reason x",
@@ -341,7 +359,12 @@ fn a_created_token_is_printed_on_stdout_and_has_its_role() {
     server.check((&line, 0, &[], &["viewer all flags, until "]));
     assert_eq!(fs::metadata(&kept).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(fs::read_to_string(&kept).unwrap().starts_with("turnout-viewer-"));
-    server.check((&line.replace("kept --", "more --"), 4, &[], &["no token was made"]));
+    server.check((
+        &line.replace("kept --", "more --"),
+        4,
+        &[],
+        &["is there already; name another file, or remove it; no token was made"],
+    ));
     server.check(("token revoke more", 1, &[], &["no such token"]));
     let path = server.home.path().join("oncall.token");
     fs::write(&path, &secret).unwrap();

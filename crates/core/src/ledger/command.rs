@@ -70,7 +70,7 @@ pub enum CommandError {
     #[error("there is no change of `{flag}` left to roll back{}", still_stopped(.flag, *.is_stopped))]
     NothingToRollBack { flag: FlagKey, is_stopped: bool },
     #[error(
-        "`{flag}` was not changed since it was resumed; to stop it again: turnout stop {flag}; to go further back, which widens: turnout rollback {flag} --to {revision} --reason '…'"
+        "`{flag}` was not changed since it was resumed; to stop it again: turnout stop {flag}; to go further back all the same: turnout rollback {flag} --to {revision} --reason '…'"
     )]
     BeforeResume { flag: FlagKey, revision: u64 },
     #[error("`{flag}` had no good definition at revision {revision}")]
@@ -167,9 +167,9 @@ impl Command {
             Command::Rollback { .. } => {
                 let then = then.ok_or_else(|| CommandError::nothing_to_roll_back(state, flag))?;
                 let after = then.restore_onto(&old, mark.clone());
-                // Who resumed a flag at 1% and rolls it back wants less than that, never more.
+                // Who resumed a flag at 1% and rolls it back wants less than that.
                 let is_live = old.record.stop.is_none();
-                if then.is_before_resume && is_live && !is_narrowing(&old, &after) {
+                if then.is_before_resume && is_live && !lowers(&old, &after) {
                     let (flag, revision) = (flag.clone(), then.revision);
                     return Err(CommandError::BeforeResume { flag, revision });
                 }
@@ -253,6 +253,11 @@ impl PlannedChange {
             unknown: Unknown::default(),
         })
     }
+}
+
+/// Whether fewer users get `realtime-v2`, now or later, and none more.
+fn lowers(old: &FlagEntry, new: &FlagEntry) -> bool {
+    is_narrowing(old, new) && !is_narrowing(new, old)
 }
 
 /// Whether the records differ in more than who made the change, when and why.
