@@ -208,3 +208,27 @@ fn seconds(ms: u64) -> String {
         _ => ago(ms.min(i64::MAX as u64) as i64),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_drawn_ends_before_the_last_column() {
+        let streams = StreamCounts { open: 2, confirmed: 2, ..StreamCounts::default() };
+        let pollers = Pollers { seen: 2, asked_since: 0 };
+        let progress = Progress(Convergence {
+            flag: None,
+            position: "2".to_owned(),
+            live_at_ms: None,
+            streams,
+            reached: Percentiles::default(),
+            missing_since_ms: None,
+            pollers,
+        });
+        let whole = progress.drawn(usize::MAX);
+        assert!(whole.ends_with("2 of 2 hold it   0 of 2 polling users asked since"), "{whole}");
+        assert_eq!(progress.drawn(width(&whole) + 1), whole);
+        assert!(progress.drawn(width(&whole)).ends_with("2 of 2 hold it"), "{whole}");
+    }
+}

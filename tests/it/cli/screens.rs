@@ -127,6 +127,9 @@ fn problems_are_as_they_were() {
     while problems(&server) < 2 {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
+    // The state says so too: what is live is not what these files say.
+    server.check(("status", 0, &["chat    realtime-v2 10%  unread  -", "10%  gone    -"], &[]));
+    server.check(("status chat", 0, &["unread now (turnout problems); before: the same\n"], &[]));
     let shown = ["1", ""].map(|no_color| {
         let shown = normalised(&server, &on_a_terminal(&server, "problems", no_color));
         format!("(NO_COLOR={no_color})\n{shown}\n")
