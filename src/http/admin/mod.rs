@@ -61,131 +61,116 @@ pub fn request_counts() -> Arc<RequestCounts> {
 fn calls() -> Vec<ProtectedEndpoint> {
     use Permission::{Admin, Anyone, Narrow, Own, Read, Write};
     vec![
+        ProtectedEndpoint::new(Anyone, Endpoint::get("/healthz", problems::alive, contract::alive)),
+        ProtectedEndpoint::new(Anyone, Endpoint::post("/v1/hello", hello::hello, contract::hello)),
         ProtectedEndpoint::new(
-            Anyone,
-            Endpoint::get("/healthz", problems::alive, contract::alive()),
-        ),
-        ProtectedEndpoint::new(
-            Anyone,
-            Endpoint::post("/v1/hello", hello::hello, contract::hello()),
+            Read,
+            Endpoint::get("/openapi.json", problems::openapi, contract::openapi),
         ),
         ProtectedEndpoint::new(
             Read,
-            Endpoint::get("/openapi.json", problems::openapi, contract::openapi()),
+            Endpoint::get("/metrics", metrics::metrics, contract::metrics),
         ),
         ProtectedEndpoint::new(
             Read,
-            Endpoint::get("/metrics", metrics::metrics, contract::metrics()),
+            Endpoint::get("/v1/problems", problems::problems, contract::problems_there_are),
         ),
-        ProtectedEndpoint::new(
-            Read,
-            Endpoint::get("/v1/problems", problems::problems, contract::problems_there_are()),
-        ),
-        ProtectedEndpoint::new(
-            Read,
-            Endpoint::get("/v1/status", flags::status, contract::status()),
-        ),
-        ProtectedEndpoint::new(
-            Read,
-            Endpoint::get("/v1/flags/{flag}", flags::one, contract::flag()),
-        ),
+        ProtectedEndpoint::new(Read, Endpoint::get("/v1/status", flags::status, contract::status)),
+        ProtectedEndpoint::new(Read, Endpoint::get("/v1/flags/{flag}", flags::one, contract::flag)),
         ProtectedEndpoint::new(
             Read,
             Endpoint::get(
                 "/v1/flags/{flag}/convergence",
                 convergence::of_flag,
-                contract::convergence(),
+                contract::convergence,
             ),
         ),
         ProtectedEndpoint::new(
             Read,
-            Endpoint::get("/v1/convergence", convergence::of_all, contract::convergence_of_all()),
+            Endpoint::get("/v1/convergence", convergence::of_all, contract::convergence_of_all),
         ),
         ProtectedEndpoint::new(
             Read,
-            Endpoint::post("/v1/flags/{flag}/explain", explain::explain, contract::explain()),
+            Endpoint::post("/v1/flags/{flag}/explain", explain::explain, contract::explain),
         ),
         ProtectedEndpoint::new(
             Narrow,
-            Endpoint::post("/v1/flags/{flag}/set", commands::set, contract::set()),
+            Endpoint::post("/v1/flags/{flag}/set", commands::set, contract::set),
         ),
         ProtectedEndpoint::new(
             Narrow,
-            Endpoint::post("/v1/flags/{flag}/unset", commands::unset, contract::unset()),
+            Endpoint::post("/v1/flags/{flag}/unset", commands::unset, contract::unset),
         ),
         ProtectedEndpoint::new(
             Narrow,
-            Endpoint::post("/v1/flags/{flag}/stop", commands::stop, contract::stop()),
+            Endpoint::post("/v1/flags/{flag}/stop", commands::stop, contract::stop),
         ),
         ProtectedEndpoint::new(
             Write,
-            Endpoint::post("/v1/flags/{flag}/resume", commands::resume, contract::resume()),
+            Endpoint::post("/v1/flags/{flag}/resume", commands::resume, contract::resume),
         ),
         ProtectedEndpoint::new(
             Narrow,
-            Endpoint::post("/v1/flags/{flag}/rollback", commands::rollback, contract::rollback()),
+            Endpoint::post("/v1/flags/{flag}/rollback", commands::rollback, contract::rollback),
         ),
         ProtectedEndpoint::new(
             Narrow,
-            Endpoint::post("/v1/stop", commands::stop_all, contract::stop_all()),
+            Endpoint::post("/v1/stop", commands::stop_all, contract::stop_all),
         ),
-        ProtectedEndpoint::new(Read, Endpoint::get(STREAM_PATH, feeds::poll, contract::poll()))
+        ProtectedEndpoint::new(Read, Endpoint::get(STREAM_PATH, feeds::poll, contract::poll))
             .at(RunsOn::Readings(Source::Database)),
         ProtectedEndpoint::new(
             Write,
-            Endpoint::post(STREAM_PATH, feeds::publish, contract::publish()),
+            Endpoint::post(STREAM_PATH, feeds::publish, contract::publish),
         )
         .with_body(MAX_PUBLISH_BYTES),
         ProtectedEndpoint::new(
             Write,
-            Endpoint::delete(STREAM_PATH, feeds::delete, contract::delete_stream()),
+            Endpoint::delete(STREAM_PATH, feeds::delete, contract::delete_stream),
         ),
         ProtectedEndpoint::new(
             Read,
-            Endpoint::get(STREAMS_PATH, feeds::list, contract::list_streams()),
+            Endpoint::get(STREAMS_PATH, feeds::list, contract::list_streams),
         )
         .at(RunsOn::Readings(Source::Database)),
         ProtectedEndpoint::new(
             Read,
-            Endpoint::get("/v1/history", history::history, contract::history()),
+            Endpoint::get("/v1/history", history::history, contract::history),
         )
         .at(RunsOn::Readings(Source::Database)),
         // It waits there for the one verification that runs elsewhere.
         ProtectedEndpoint::new(
             Read,
-            Endpoint::get("/v1/history/verify", history::verify, contract::verify()),
+            Endpoint::get("/v1/history/verify", history::verify, contract::verify),
         )
         .at(RunsOn::Listener),
-        ProtectedEndpoint::new(
-            Admin,
-            Endpoint::get("/v1/tokens", tokens::list, contract::tokens()),
-        )
-        .at(RunsOn::Readings(Source::Memory)),
-        ProtectedEndpoint::new(
-            Admin,
-            Endpoint::post("/v1/tokens", tokens::create, contract::create_token()),
-        ),
-        ProtectedEndpoint::new(Admin, Endpoint::get("/v1/keys", keys::list, contract::keys()))
+        ProtectedEndpoint::new(Admin, Endpoint::get("/v1/tokens", tokens::list, contract::tokens))
             .at(RunsOn::Readings(Source::Memory)),
         ProtectedEndpoint::new(
             Admin,
-            Endpoint::post("/v1/keys/rotate", keys::rotate, contract::rotate_keys()),
+            Endpoint::post("/v1/tokens", tokens::create, contract::create_token),
+        ),
+        ProtectedEndpoint::new(Admin, Endpoint::get("/v1/keys", keys::list, contract::keys))
+            .at(RunsOn::Readings(Source::Memory)),
+        ProtectedEndpoint::new(
+            Admin,
+            Endpoint::post("/v1/keys/rotate", keys::rotate, contract::rotate_keys),
         ),
         ProtectedEndpoint::new(
             Admin,
-            Endpoint::post("/v1/keys/{id}/revoke", keys::revoke, contract::revoke_key()),
+            Endpoint::post("/v1/keys/{id}/revoke", keys::revoke, contract::revoke_key),
         ),
         ProtectedEndpoint::new(
             Write,
-            Endpoint::post(SESSIONS_PATH, keys::session, contract::create_session()),
+            Endpoint::post(SESSIONS_PATH, keys::session, contract::create_session),
         ),
         ProtectedEndpoint::new(
             Write,
-            Endpoint::post(REVOKE_PATH, keys::revoke_sessions, contract::revoke_sessions()),
+            Endpoint::post(REVOKE_PATH, keys::revoke_sessions, contract::revoke_sessions),
         ),
         ProtectedEndpoint::new(
             Own,
-            Endpoint::post("/v1/tokens/{id}/revoke", tokens::revoke, contract::revoke_token()),
+            Endpoint::post("/v1/tokens/{id}/revoke", tokens::revoke, contract::revoke_token),
         ),
     ]
 }

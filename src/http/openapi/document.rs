@@ -24,9 +24,10 @@ impl Document {
     pub fn of<S>(title: &'static str, says: &'static str, endpoints: &[Endpoint<S>]) -> Document {
         let mut schemas = Schemas::new();
         let mut paths: InOrder<InOrder<Described>> = InOrder::default();
-        for Endpoint { method, path, operation, .. } in endpoints {
+        for Endpoint { method, path, describe, .. } in endpoints {
+            let operation = describe();
             operation.messages().for_each(|message| schemas.add(message.parts.clone()));
-            *paths.entry(path).entry(method) = Described::of(operation);
+            *paths.entry(path).entry(method) = Described::of(&operation);
         }
         let needed = needed(&paths, &schemas);
         Document {

@@ -1,8 +1,9 @@
 //! The calls of a listener in one table, from which its router and its OpenAPI document are both
 //! made.
 //!
-//! An [`Endpoint`] cannot be made without the [`Operation`] that describes it, so the document
-//! lacks no route. An operation names the types of its messages, and their schemas are derived from
+//! An [`Endpoint`] cannot be made without the function that describes it, so the document lacks no
+//! route. That function runs when the document is asked for: the schemas of all messages are
+//! megabytes, which a router does not need. An operation names the types of its messages, and their schemas are derived from
 //! those types (`schema`); the statuses of errors come from `ApiError`'s own table (`refusals`).
 
 mod document;
@@ -28,37 +29,37 @@ pub use refusals::{ALWAYS, failures, of_refusals, problems};
 pub use schema::{MessageSchema, any_object, integer_from, key, line, text};
 pub use served::ServedDocument;
 
-/// A call: its address, its handler, and its description.
+/// A call: its address, its handler, and what makes its description.
 pub struct Endpoint<S> {
     method: &'static str,
     path: &'static str,
     handler: MethodRouter<S>,
-    operation: Operation,
+    describe: fn() -> Operation,
 }
 
 impl<S: Clone + Send + Sync + 'static> Endpoint<S> {
     pub fn get<T: 'static>(
         path: &'static str,
         handler: impl Handler<T, S>,
-        operation: Operation,
+        describe: fn() -> Operation,
     ) -> Endpoint<S> {
-        Endpoint { method: "get", path, handler: routing::get(handler), operation }
+        Endpoint { method: "get", path, handler: routing::get(handler), describe }
     }
 
     pub fn delete<T: 'static>(
         path: &'static str,
         handler: impl Handler<T, S>,
-        operation: Operation,
+        describe: fn() -> Operation,
     ) -> Endpoint<S> {
-        Endpoint { method: "delete", path, handler: routing::delete(handler), operation }
+        Endpoint { method: "delete", path, handler: routing::delete(handler), describe }
     }
 
     pub fn post<T: 'static>(
         path: &'static str,
         handler: impl Handler<T, S>,
-        operation: Operation,
+        describe: fn() -> Operation,
     ) -> Endpoint<S> {
-        Endpoint { method: "post", path, handler: routing::post(handler), operation }
+        Endpoint { method: "post", path, handler: routing::post(handler), describe }
     }
 }
 
