@@ -8,7 +8,8 @@ use super::change::{ChangeArgs, ChangeRequest, ConfirmArgs};
 use super::words::{self, arrow};
 use super::{Exit, print_error, time};
 use crate::clock;
-use crate::flag::{FlagKey, Share, ShareError};
+use crate::definition::similar_strategy;
+use crate::flag::{FlagKey, Share, ShareError, Strategy};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
@@ -104,9 +105,16 @@ fn shares(typed: &[String]) -> Result<SetCommand, String> {
             "realtime-v2" => &mut command.realtime,
             "disabled" => &mut command.disabled,
             _ => {
-                return Err(format!(
-                    "`{name}`: a share is of realtime-v2 or of disabled; who is left over gets the flag's default"
-                ));
+                return Err(match similar_strategy(name) {
+                    Some(meant @ (Strategy::RealtimeV2 | Strategy::Disabled)) => {
+                        format!(
+                            "`{name}`: a share is of realtime-v2 or of disabled; did you mean `{meant}`?"
+                        )
+                    }
+                    _ => format!(
+                        "`{name}`: a share is of realtime-v2 or of disabled; who is left over gets the flag's default"
+                    ),
+                });
             }
         };
         if slot.replace(share(text)?.to_string()).is_some() {

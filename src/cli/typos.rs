@@ -59,9 +59,20 @@ pub fn with_hint(mut error: clap::Error) -> clap::Error {
         {
             add(&mut error, "the flag comes first, then its share: turnout set FLAG 25%");
         }
+        ErrorKind::UnknownArgument
+            if text(&error, ContextKind::InvalidArg).is_some_and(|typed| typed_share(&typed)) =>
+        {
+            error.remove(ContextKind::Suggested);
+            add(&mut error, "a share is 0% to 100%, without a sign: turnout set FLAG 5%");
+        }
         _ => {}
     }
     error
+}
+
+/// Whether it begins like a number below zero, and so is read as an option.
+fn typed_share(typed: &str) -> bool {
+    typed.strip_prefix('-').is_some_and(|share| share.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 /// Whether the word stood where a command stands, and not where one of `token` or `keys` does.

@@ -5,8 +5,8 @@ use super::server::TooSlow;
 /// What is wrong with a body.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadRequest {
-    #[error("the body is not JSON (line {line}, column {column})")]
-    NotJson { line: usize, column: usize },
+    #[error("the body is not JSON (line {line}, column {column}){}", send(*.like))]
+    NotJson { line: usize, column: usize, like: Option<&'static str> },
     #[error("the body is empty; send JSON like {like}; a session's user may leave the key out")]
     Empty { like: &'static str },
     #[error("the body ended before it was whole")]
@@ -23,8 +23,7 @@ pub enum BadRequest {
     Crowded,
 }
 
-impl From<serde_json::Error> for BadRequest {
-    fn from(error: serde_json::Error) -> BadRequest {
-        BadRequest::NotJson { line: error.line(), column: error.column() }
-    }
+/// What to send instead, if one body serves as the example.
+fn send(like: Option<&str>) -> String {
+    like.map(|like| format!("; send JSON like {like}")).unwrap_or_default()
 }

@@ -104,7 +104,7 @@ pub enum ApiError {
     #[error("there is nothing at this address; /openapi.json has every address there is")]
     NoSuchRoute,
     #[error(
-        "this is the listener for clients, and the call is one for operators: ask the admin listener, which has a port of its own (TURNOUT_ADMIN_LISTEN)"
+        "this is the listener for clients, and the call is one for operators: ask the admin listener, on port 7071 unless TURNOUT_ADMIN_LISTEN says another"
     )]
     OfOperators,
     #[error(

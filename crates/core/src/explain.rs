@@ -65,9 +65,34 @@ pub fn explain(
         rollout: flag.rollout.map(Into::into),
         default: Some(flag.definition.default.into()),
         steps: steps.map(seen).collect(),
-        notes: attribute_notes(&flag.definition, context.attributes()),
+        notes: attribute_notes(&flag.definition, context.attributes())
+            .into_iter()
+            .chain(without_proof(flag, context, server_auth, bucket, answer))
+            .collect(),
         ..without_steps(&flag.definition.key, context.identity(), answer)
     }
+}
+
+/// What the answer is without a credential, if it is another one.
+fn without_proof(
+    flag: &Flag,
+    context: &Context<'_>,
+    server_auth: ServerAuth,
+    bucket: Option<Bucket>,
+    proved: Resolution,
+) -> Option<String> {
+    let credential = match context.identity() {
+        Identity::Verified => "session token",
+        Identity::Server => "server key",
+        Identity::Plain => return None,
+    };
+    let plain = Context::new(Identity::Plain, context.targeting_key(), context.attributes());
+    let answer = evaluate_traced(flag, &plain, server_auth, bucket, &mut TraceRecorder::default());
+    let differs = (answer.strategy, answer.step) != (proved.strategy, proved.step);
+    differs.then(|| {
+        let Resolution { strategy, step, .. } = answer;
+        format!("without a {credential}: {strategy}, rule {step} (--identity plain asks so)")
+    })
 }
 
 /// The attribute whose type ended an evaluation in an error.
@@ -133,8 +158,8 @@ pub fn text(explanation: &Explanation) -> String {
 
 fn who(identity: IdentityName) -> &'static str {
     match identity {
-        IdentityName::Verified => "a session token proves the user and the attributes",
-        IdentityName::Server => "a server key vouches for the user and the attributes",
+        IdentityName::Verified => "as if a session token proved the user and the attributes",
+        IdentityName::Server => "as if a server key vouched for the user and the attributes",
         IdentityName::Plain => "without a credential, so nothing is proved",
     }
 }

@@ -12,6 +12,9 @@ use crate::flag::{
 use crate::http::bad_request::BadRequest;
 use crate::http::error::ApiError;
 
+/// The shortest body that names a user.
+const NATIVE_BODY: &str = r#"{"targetingKey": "u-1"}"#;
+
 /// The shortest body that names a user in the protocol.
 const OFREP_BODY: &str = r#"{"context": {"targetingKey": "u-1"}}"#;
 
@@ -33,16 +36,15 @@ impl<'a> EvaluationRequest<'a> {
 
     /// `{"targetingKey": "u-1", "attributes": {…}}`.
     pub fn native(bytes: &'a [u8]) -> Result<EvaluationRequest<'a>, BadRequest> {
-        not_empty(bytes, r#"{"targetingKey": "u-1"}"#)?;
         let (mut key, mut attributes) = (None, Vec::new());
-        for (name, value) in object(parse(bytes)?, "the body")? {
+        for (name, value) in object(json(bytes, NATIVE_BODY)?, "the body")? {
             match &*name {
                 "targetingKey" => key = targeting_key(value)?,
                 "attributes" if value == Json::Value(Value::Null) => {}
                 "attributes" => attributes = plain(object(value, "`attributes`")?),
                 _ => {
                     return Err(invalid_body(
-                        "the body has the members `targetingKey` and `attributes`, and here is another",
+                        "the body takes `targetingKey` and `attributes`, and another member was sent",
                     ));
                 }
             }
@@ -53,8 +55,7 @@ impl<'a> EvaluationRequest<'a> {
     /// `{"context": {"targetingKey": "u-1", …}}`; other members of the body are for later versions
     /// of the protocol.
     pub fn ofrep(bytes: &'a [u8]) -> Result<EvaluationRequest<'a>, BadRequest> {
-        not_empty(bytes, OFREP_BODY)?;
-        let mut members = object(parse(bytes)?, "the body")?;
+        let mut members = object(json(bytes, OFREP_BODY)?, "the body")?;
         let context = members
             .iter()
             .position(|(name, _)| name == "context")
@@ -135,9 +136,16 @@ impl<'a> EvaluationRequest<'a> {
     }
 }
 
-/// A request that was sent without its body is told what to send.
-fn not_empty(bytes: &[u8], like: &'static str) -> Result<(), BadRequest> {
-    if bytes.is_empty() { Err(BadRequest::Empty { like }) } else { Ok(()) }
+/// A request without a body, or with another than JSON, is told what to send.
+fn json<'a>(bytes: &'a [u8], like: &'static str) -> Result<Json<'a>, BadRequest> {
+    if bytes.is_empty() {
+        return Err(BadRequest::Empty { like });
+    }
+    parse(bytes).map_err(|error| BadRequest::NotJson {
+        line: error.line(),
+        column: error.column(),
+        like: Some(like),
+    })
 }
 
 fn invalid_body(message: impl Into<String>) -> BadRequest {

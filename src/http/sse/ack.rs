@@ -40,10 +40,13 @@ async fn take(state: &PublicState, request: Body) -> Result<(), ApiError> {
 
 fn read(bytes: &[u8]) -> Result<Acknowledgement, ApiError> {
     // What is no JSON is told apart from JSON of another form; an empty body is none.
-    serde_json::from_slice::<Json>(bytes)
-        .map_err(|error| BadRequest::NotJson { line: error.line(), column: error.column() })?;
-    strict::read(bytes)
-        .map_err(|_| invalid_body("the body is {\"ackId\": \"…\", \"position\": \"…\"}"))
+    const LIKE: &str = r#"{"ackId": "…", "position": "…"}"#;
+    serde_json::from_slice::<Json>(bytes).map_err(|error| BadRequest::NotJson {
+        line: error.line(),
+        column: error.column(),
+        like: Some(LIKE),
+    })?;
+    strict::read(bytes).map_err(|_| invalid_body(&format!("the body is {LIKE}")))
 }
 
 fn invalid_body(message: &str) -> ApiError {

@@ -463,7 +463,7 @@ fn explain_takes_attributes_as_a_client_sends_them_and_says_what_is_odd() {
     }
     let (_, story) = explain(&["--attr", "platform=ios", "--attr", "email=a@example.com"]);
     assert!(
-        story.contains("asked as verified: a session token") && !story.contains("note: "),
+        story.contains("asked as verified: as if a session token") && !story.contains("note: "),
         "{story}"
     );
     let (_, story) = explain(&["--identity", "plain"]);

@@ -23,6 +23,11 @@ fn a_word_that_is_no_command_leads_to_the_one_meant() {
         ("token lsit", "exists: 'list'", "turnout status"),
         ("token show", "unrecognized subcommand 'show'", "turnout status"),
         ("set 25% chat", "the flag comes first, then its share: turnout set FLAG 25%", "similar"),
+        ("set chat -5%", "a share is 0% to 100%, without a sign", "-- -5"),
+        ("set chat realtime-v2=5% -2.5%", "a share is 0% to 100%, without a sign", "-- -2"),
+        ("set chat realtime=60% --reason x", "did you mean `realtime-v2`?", "left over"),
+        ("set chat disable=60% --reason x", "did you mean `disabled`?", "left over"),
+        ("set chat poling=60% --reason x", "gets the flag's default", "did you mean"),
     ] {
         let (exit, stdout, stderr) = output(turnout().args(words(typed)));
         assert_eq!((exit, &*stdout), (2, ""), "turnout {typed}: {stderr}");

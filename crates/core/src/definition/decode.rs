@@ -90,16 +90,26 @@ impl<'a> Decoder<'a> {
     /// A map with exactly the keys of a schema.
     pub fn record<'n>(&mut self, node: &'n Node, shape: &MapSchema) -> Option<Mapping<'n>> {
         let record = self.map(node, shape.what)?;
+        // A required key that was mistyped is one finding, at what was typed.
+        let mut mistyped = Vec::new();
         for (name, _) in record.entries {
             if !shape.names().any(|key| key == &*name.text) {
-                let joined = name.text.split_once(':').map(|(key, _)| key);
-                let joined = joined.and_then(|joined| shape.names().find(|key| *key == joined));
-                let hint = match (joined, self.similar(&name.text, shape.names())) {
-                    (Some(key), _) => {
+                let before = |mark: &[char]| name.text.split_once(mark).map(|(key, _)| key);
+                let known = |typed| shape.names().find(|key| Some(*key) == typed);
+                let (joined, spaced) = (known(before(&[':'])), known(before(&[' ', '='])));
+                let meant = joined
+                    .or(spaced)
+                    .or_else(|| self.similar(before(&['=']).unwrap_or(&name.text), shape.names()));
+                mistyped.extend(meant);
+                let hint = match meant {
+                    Some(key) if joined.is_some() => {
                         format!("did you mean `{key}`? Write a blank after the colon: `{key}: …`")
                     }
-                    (None, Some(key)) => format!("did you mean `{key}`?"),
-                    (None, None) => format!("{} has the keys {}", shape.what, list(shape.names())),
+                    Some(key) if spaced.is_some() => {
+                        format!("did you mean `{key}`? Write a colon after the key: `{key}: …`")
+                    }
+                    Some(key) => format!("did you mean `{key}`?"),
+                    None => format!("{} has the keys {}", shape.what, list(shape.names())),
                 };
                 self.report(
                     name.place,
@@ -110,7 +120,7 @@ impl<'a> Decoder<'a> {
             }
         }
         for key in shape.required() {
-            if record.get(key).is_none() {
+            if record.get(key).is_none() && !mistyped.contains(&key) {
                 let value = match key {
                     "version" => "1",
                     "enabled" => "true",
@@ -244,8 +254,8 @@ impl<'a> Decoder<'a> {
         let names = || Strategy::ALL.into_iter().map(Strategy::as_str);
         text.parse()
             .map_err(|_| {
-                let hint =
-                    self.similar(text, names()).map(|name| format!("did you mean `{name}`?"));
+                let meant = if self.is_full() { None } else { similar_strategy(text) };
+                let hint = meant.map(|name| format!("did you mean `{name}`?"));
                 let message = format!("{what} is one of {}", list(names()));
                 self.report(node.place, Code::BadStrategy, message, hint);
             })
@@ -386,6 +396,11 @@ pub fn similar<'c>(text: &str, candidates: impl Iterator<Item = &'c str>) -> Opt
         .filter(|(likeness, _)| *likeness > 0.8)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate)
+}
+
+/// The strategy that a mistyped name most likely stands for.
+pub fn similar_strategy(text: &str) -> Option<Strategy> {
+    similar(text, Strategy::ALL.into_iter().map(Strategy::as_str))?.parse().ok()
 }
 
 /// `` `a`, `b` and `c` ``; the first few of a long list.

@@ -19,6 +19,7 @@ mod flag_schema;
 mod folder_reader;
 mod half_written;
 pub mod limits;
+mod mistyped_line;
 mod notes;
 mod render;
 mod reparse;
@@ -45,7 +46,7 @@ mod wanted;
 mod written;
 
 pub use attribute_notes::{attribute_notes, type_in_words};
-pub use decode::{parse_duration, similar};
+pub use decode::{parse_duration, similar, similar_strategy};
 pub use definition_set::{DefinitionSet, Form};
 pub use difference::{Changed, FlagChange, FolderDifference, Renamed, SegmentChange};
 pub use files::{File, FlagFiles, Subject, Text, parse_internal_user_ids};

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use granit_parser::ErrorKind;
 
 use super::finding::Code;
+use super::mistyped_line::KEY_AND_VALUE;
 
 /// The help for an error on this line. The line is never quoted: it may name users.
 pub fn syntax_help(kind: &ErrorKind, line: &str) -> Cow<'static, str> {
@@ -38,9 +39,7 @@ fn fixed(kind: &ErrorKind) -> Option<&'static str> {
         | ErrorKind::InvalidBlockEntryWhitespace
         | ErrorKind::InvalidMappingValueWhitespace => "write blanks, not tabs",
 
-        ErrorKind::SimpleKeyExpected | ErrorKind::InvalidSimpleKey => {
-            "write `key: value`: a colon after the key, and a blank after the colon"
-        }
+        ErrorKind::SimpleKeyExpected | ErrorKind::InvalidSimpleKey => KEY_AND_VALUE,
         ErrorKind::ExpectedWhitespace
         | ErrorKind::FlowMappingValueAdjacentCollection
         | ErrorKind::InvalidColonPlacement => "write one blank after the colon, and one colon",

@@ -11,6 +11,7 @@ use granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle, ScanError, S
 
 use super::finding::{Code, Finding, SourceSpan};
 use super::limits::{MAX_DEPTH, MAX_NODES, MAX_YAML_BYTES};
+use super::mistyped_line::mistyped;
 use super::syntax_help::syntax_help;
 
 /// A node and its position.
@@ -108,6 +109,18 @@ fn place_of_offset(text: &str, at: usize) -> SourceSpan {
 /// The line of this number, from 1.
 fn line_at(text: &str, number: usize) -> &str {
     text.lines().nth(number.saturating_sub(1)).unwrap_or_default()
+}
+
+/// The place of a byte.
+fn place_at(text: &str, at: usize) -> SourceSpan {
+    let before = text.get(..at).unwrap_or_default();
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    SourceSpan {
+        line: before.matches('\n').count() as u32 + 1,
+        column: line.chars().count() as u32 + 1,
+        start: at as u32,
+        end: at as u32,
+    }
 }
 
 fn finding_at(
@@ -295,6 +308,18 @@ impl<'a> Builder<'a> {
             ErrorKind::RecursionLimitExceeded => self.too_deep(Span::empty(*marker)),
             ErrorKind::UnknownAnchor => self.alias(Span::empty(*marker)),
             _ => {
+                let stopped = place.start as usize;
+                if let Some(mistyped) = mistyped(error.kind(), self.text, stopped) {
+                    let message = format!("not readable as YAML: {}", mistyped.message);
+                    let place = place_at(self.text, mistyped.at);
+                    return finding_at(
+                        self.file,
+                        place,
+                        Code::Syntax,
+                        message,
+                        Some(mistyped.help),
+                    );
+                }
                 let text = error.to_string();
                 let message = text.split(" at char ").next().unwrap_or(&text);
                 let message = format!("not readable as YAML: {message}");

@@ -1,5 +1,6 @@
 //! The help for a value of the wrong kind: what to type in its place.
 
+use super::mistyped_line::{KEY_AND_VALUE, lacks_colon};
 use super::tree::{Kind, Node};
 
 /// What is to stand where something of another type stands.
@@ -16,6 +17,7 @@ impl Wanted {
     pub fn in_the_place_of(self, node: &Node) -> &'static str {
         match (self, &node.kind) {
             (Wanted::Map, Kind::List(_)) => "remove the `- ` or the `[…]`, and write `key: value`",
+            (Wanted::Map, Kind::Scalar { text, plain: true }) if lacks_colon(text) => KEY_AND_VALUE,
             (Wanted::Map, _) => {
                 "write `key: value` on lines below it, indented, or `{ key: value }`"
             }

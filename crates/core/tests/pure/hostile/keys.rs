@@ -14,12 +14,10 @@ pub fn unknown_keys() -> Vec<Case> {
         flag("a plural", "rollouts: {}", &[(UnknownKey, 6, 1)]).hint("did you mean `rollout`?"),
         flag("a hyphen", "when-stopped: polling", &[(UnknownKey, 6, 1)])
             .hint("did you mean `when_stopped`?"),
-        whole(
-            "a look-alike letter",
-            HEAD.replace("version", "vеrsion"),
-            &[(MissingKey, 1, 1), (UnknownKey, 1, 1)],
-        )
-        .hint("did you mean `version`?"),
+        whole("a look-alike letter", HEAD.replace("version", "vеrsion"), &[(UnknownKey, 1, 1)])
+            .hint("did you mean `version`?"),
+        whole("a required key", HEAD.replace("default", "defalt"), &[(UnknownKey, 4, 1)])
+            .hint("did you mean `default`?"),
         flag("an empty key", "\"\": a", &[(UnknownKey, 6, 1)]),
         flag("two of them", "a: 1\nb: 2", &[(UnknownKey, 6, 1), (UnknownKey, 7, 1)]),
         flag("a segment's key", "users: [a]", &[(UnknownKey, 6, 1)]),
@@ -48,10 +46,24 @@ pub fn unknown_keys() -> Vec<Case> {
         flag(
             "in place of a rule's",
             "rules: [{nam: a, when: {email: b}, strategy: polling}]",
-            &[(MissingKey, 6, 9), (UnknownKey, 6, 10)],
+            &[(UnknownKey, 6, 10)],
         )
         .hint("did you mean `name`?"),
+        flag(
+            "a rule's without its blank",
+            "rules: [{name: a, when: {email: b}, strategy:polling}]",
+            &[(UnknownKey, 6, 37)],
+        )
+        .hint("a blank after the colon"),
+        flag(
+            "a rule's without its colon",
+            "rules:\n  - name: a\n    when {email: b}\n    strategy: polling",
+            &[(UnknownKey, 8, 5)],
+        )
+        .hint("a colon after the key: `when: …`"),
         flag("in the rollout, an old name", "rollout: {realtime: 10%}", &[(UnknownKey, 6, 11)])
+            .hint("did you mean `realtime-v2`?"),
+        flag("in the rollout, with a sign", "rollout: {realtime=60%}", &[(UnknownKey, 6, 11)])
             .hint("did you mean `realtime-v2`?"),
         flag("in the rollout, the default", "rollout: {default: 10%}", &[(UnknownKey, 6, 11)])
             .hint("`rollout` has the keys `realtime-v2` and `disabled`"),
@@ -71,11 +83,7 @@ pub fn unknown_keys() -> Vec<Case> {
             .hint("did you mean `valid_for`?"),
         flag("in a test", "tests: [{expect: polling, users: a}]", &[(UnknownKey, 6, 27)])
             .hint("did you mean `user`?"),
-        flag(
-            "in place of a test's",
-            "tests: [{expects: polling}]",
-            &[(MissingKey, 6, 9), (UnknownKey, 6, 10)],
-        ),
+        flag("in place of a test's", "tests: [{expects: polling}]", &[(UnknownKey, 6, 10)]),
         flag(
             "an unknown comparison",
             "deny: [{when: {email: {contains: a}}}]",

@@ -45,6 +45,7 @@ classes! {
     empty_and_truncated = text::empty_and_truncated,
     syntax = text::syntax,
     typing = typing::typing,
+    left_out = typing::left_out,
     failing_tests = typing::failing_tests,
     documents_and_directives = structure::documents_and_directives,
     anchors_aliases_and_merges = structure::anchors_aliases_and_merges,

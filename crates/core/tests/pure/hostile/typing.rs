@@ -80,10 +80,58 @@ pub fn typing() -> Vec<Case> {
         typed("deny: [{domains: ['*.a.com']}]", (BadAddress, 6, 19), "list each subdomain"),
         typed("deny: [{domains: [a.com b.com]}]", (BadAddress, 6, 19), "one domain alone"),
         typed("deny: [{users: ['']}]", (BadId, 6, 17), "write the id, or remove the entry"),
+        typed("rollout: realtime-v2:10%", (WrongType, 6, 10), "a blank after the colon"),
+        typed("deny:\n  - users [a]", (WrongType, 7, 5), "a colon after the key"),
         whole("a flag of two keys", "version: 1\nflag: chat\n", &[(MissingKey, 1, 1); 3])
             .hint("add `enabled: true`")
             .hint("add `when_stopped: polling`"),
     ]
+}
+
+/// A colon, a blank, a bracket or a quote left out, on the first, a middle or the last line of a map:
+/// the line it is missing from is blamed, and none below it.
+pub fn left_out() -> Vec<Case> {
+    const COLON: &str = "a colon after the key, and a blank after the colon";
+    const BRACE: &str = "add the `}` that ends the map";
+    const BRACKET: &str = "add the `]` that ends the list";
+    const QUOTE: &str = "add the quote that ends the text";
+    let cases = [
+        ("rollout:\n  realtime-v2 10%\n  disabled: 5%", (7, 3), COLON),
+        ("rollout:\n  realtime-v2:10%\n  disabled: 5%", (7, 3), COLON),
+        ("rollout:\n  realtime-v2 10%   # buckets\n  disabled: 5%", (7, 3), COLON),
+        ("rollout:\n  realtime-v2:10%   # buckets\n  disabled: 5%", (7, 3), COLON),
+        ("rollout:\n  realtime-v2:10%\n  # buckets\n  disabled: 5%", (7, 3), COLON),
+        ("rollout:\n  realtime-v2:10%   # buckets\n  disabled:5%", (7, 3), COLON),
+        ("rollout:\n  disabled: 5%\n  realtime-v2:10%   # buckets", (8, 3), COLON),
+        ("rollout:\n  disabled: 5%\n  realtime-v2 10%\nowner: a", (8, 3), COLON),
+        ("rollout:\n  realtime=60%\n  disabled: 5%", (7, 3), COLON),
+        ("rules:\n  - name a\n    when: {email: b}", (7, 5), COLON),
+        ("rules:\n  - name:a # it\n    when: {email: b}", (7, 5), COLON),
+        ("rules:\n  - name: a\n    strategy:polling\nowner: a", (8, 5), COLON),
+        ("attributes:\n  plan:text # it\n  seats: number", (7, 3), COLON),
+        ("attributes:\n  a:text\n  b:text\n  c: text", (7, 3), COLON),
+        ("attributes:\n  a: text\n  seats number\n  c: text", (8, 3), COLON),
+        ("transports:\n  polling:\n    poll_every:4s # it\n    jitter: 1s", (8, 5), COLON),
+        ("rollout: {realtime-v2: 1%\nowner: a", (6, 10), BRACE),
+        ("rollout: {realtime-v2: 1%   # it\nowner: a", (6, 10), BRACE),
+        ("rules:\n  - name: a\n    when: {email: b\n    strategy: polling", (8, 11), BRACE),
+        ("transports:\n  polling: {a: 4s\n  realtime-v2: {b: 1s}", (7, 12), BRACE),
+        ("deny: [{users: [a]}\nowner: a", (6, 7), BRACKET),
+        ("deny:\n  - users: [a, b\n  - users: [c]", (7, 12), BRACKET),
+        ("deny:\n  - users: [a, b  # it's\n  - users: [c]\nowner: a", (7, 12), BRACKET),
+        ("deny:\n  - users: [a, 'b]'\nowner: a\nallow: []", (7, 12), BRACKET),
+        ("owner: \"a\nsalt: \"b\"", (6, 8), QUOTE),
+        ("owner: 'a # it\nsalt: 'b'", (6, 8), QUOTE),
+        ("rules:\n  - name: \"a\n    strategy: polling\nowner: \"x\"", (7, 11), QUOTE),
+        // What is right before it is not blamed.
+        ("owner: a b # it\n  c d\nsalt: b", (6, 12), "put the whole text on one line"),
+        ("rollout: {\n  realtime-v2: 1%\n  disabled: 1%\n}", (8, 11), "a comma between the keys"),
+        ("owner: Build: live", (6, 13), "with `: ` in it in quotes"),
+    ];
+    let case = |(lines, (line, column), help): (&str, (u32, u32), &'static str)| {
+        flag(lines, lines, &[(Syntax, line, column)]).hint(help)
+    };
+    cases.into_iter().map(case).collect()
 }
 
 /// A case of a flag with a rule, two segments and 10 % of realtime-v2: the help names what decided.
