@@ -463,7 +463,11 @@ fn explain_takes_attributes_as_a_client_sends_them_and_says_what_is_odd() {
     }
     let (_, story) = explain(&["--attr", "platform=ios", "--attr", "email=a@example.com"]);
     assert!(
-        story.contains("asked as verified: as if a session token") && !story.contains("note: "),
+        story.contains("asked as verified: as if a session token")
+            && story.ends_with(
+                "note: without a session token: polling, rule rollout (--identity plain asks so)\n"
+            )
+            && story.matches("note: ").count() == 1,
         "{story}"
     );
     let (_, story) = explain(&["--identity", "plain"]);
