@@ -159,7 +159,10 @@ async fn a_stop_is_confirmed_or_has_ended_every_one_of_a_thousand_streams_on_bot
     let (exit, printed, said) = block_in_place(|| output(&mut stop));
     assert_eq!(exit, 0, "{printed}{said}");
     let last = printed.lines().last().unwrap();
-    assert!(last.contains(&format!("{REALTIME} ended")) && last.ends_with("done"), "{printed}");
+    assert!(
+        last.contains(&format!("{REALTIME} left realtime")) && last.ends_with("done"),
+        "{printed}"
+    );
     assert!(!last.contains("told") && !last.contains("missing"), "{printed}");
     let after = json!({
         "open": POLLING, "confirmed": POLLING, "notNeeded": 0, "told": 0, "missing": 0, "ended": REALTIME,

@@ -124,7 +124,7 @@ struct Line<'a> {
 fn lines(text: &str) -> Vec<Line<'_>> {
     let mut at = 0;
     let mut lines = Vec::new();
-    for whole in text.split_inclusive('\n') {
+    for whole in text.split_inclusive(['\n', '\r']) {
         let uncommented = whole.find(" #").and_then(|comment| whole.get(..comment));
         let content = uncommented.unwrap_or(whole).trim();
         let mut begun = whole.trim_start();

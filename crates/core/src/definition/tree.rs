@@ -111,18 +111,6 @@ fn line_at(text: &str, number: usize) -> &str {
     text.lines().nth(number.saturating_sub(1)).unwrap_or_default()
 }
 
-/// The place of a byte.
-fn place_at(text: &str, at: usize) -> SourceSpan {
-    let before = text.get(..at).unwrap_or_default();
-    let line = before.rsplit('\n').next().unwrap_or_default();
-    SourceSpan {
-        line: before.matches('\n').count() as u32 + 1,
-        column: line.chars().count() as u32 + 1,
-        start: at as u32,
-        end: at as u32,
-    }
-}
-
 fn finding_at(
     file: &str,
     place: SourceSpan,
@@ -311,7 +299,7 @@ impl<'a> Builder<'a> {
                 let stopped = place.start as usize;
                 if let Some(mistyped) = mistyped(error.kind(), self.text, stopped) {
                     let message = format!("not readable as YAML: {}", mistyped.message);
-                    let place = place_at(self.text, mistyped.at);
+                    let place = place_of_offset(self.text, mistyped.at);
                     return finding_at(
                         self.file,
                         place,
