@@ -4,10 +4,8 @@
 use std::borrow::Cow;
 
 use super::output;
-use crate::telemetry::no_colour;
+use crate::telemetry::{RED, YELLOW, no_colour, painted};
 
-const RED: &str = "31";
-const YELLOW: &str = "33";
 const GREEN: &str = "32";
 
 /// Words and their colours. None of them is a part of another.
@@ -70,7 +68,7 @@ fn with_held(text: &str, held: &[(&str, String)]) -> String {
         let Some((cell, at)) = found else { return line.to_owned() };
         waiting = None;
         let (before, rest) = line.split_at(at + 2);
-        format!("{before}\u{1b}[{YELLOW}m{cell}\u{1b}[0m{}", rest.get(cell.len()..).unwrap_or(""))
+        format!("{before}{}{}", painted(cell, YELLOW), rest.get(cell.len()..).unwrap_or(""))
     };
     text.split_inclusive('\n').map(line).collect()
 }
@@ -80,7 +78,7 @@ fn with_code(line: &str) -> String {
     let code = line.strip_prefix("  ").and_then(|rest| rest.split_once(": "));
     match code {
         Some((code, rest)) if !matches!(code, "help" | "since") && !code.contains(' ') => {
-            format!("  \u{1b}[{RED}m{code}\u{1b}[0m: {rest}")
+            format!("  {}: {rest}", painted(code, RED))
         }
         _ => line.to_owned(),
     }
@@ -92,7 +90,7 @@ fn coloured(text: &str) -> Cow<'_, str> {
         if !text.contains(word) || *word == " missing" && text.contains(" 0 missing") {
             return text;
         }
-        Cow::Owned(text.replace(word, &format!("\u{1b}[{colour}m{word}\u{1b}[0m")))
+        Cow::Owned(text.replace(word, &painted(word, colour)))
     })
 }
 

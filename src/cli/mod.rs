@@ -13,7 +13,6 @@ mod completions;
 mod connection;
 mod converge;
 mod convergence;
-mod count;
 mod demo;
 mod diff;
 pub mod events;
@@ -53,8 +52,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::{ServeArgs, without_empty_variables};
+use crate::count::count;
 use crate::telemetry::no_colour;
-use count::count;
 pub use exit::Exit;
 use output::{print, print_error, print_note, printed};
 

@@ -6,7 +6,7 @@ use turnout_api::admin::flags::{Attribution, FlagState, Status};
 
 use super::caller;
 use super::change::{ChangeArgs, ConfirmArgs, RESUME, confirmed};
-use super::count::count;
+use super::count;
 use super::exit::Exit;
 use super::http_client::CliError;
 use super::output::{self, print_error, print_note};

@@ -155,8 +155,8 @@ fn flags(flags: &[FlagState], bad: &BadFiles) -> String {
 
 fn row(flag: &FlagState, bad: Option<&&str>) -> [String; 6] {
     let file = match (bad, flag.drift, &flag.file) {
-        (_, _, None) => "-".to_owned(),
         (Some(bad), _, _) => (*bad).to_owned(),
+        (None, _, None) => "-".to_owned(),
         (None, true, Some(file)) => words::short(file),
         (None, false, Some(_)) => "=".to_owned(),
     };

@@ -5,8 +5,8 @@ use std::io::{self, IsTerminal};
 
 use super::record::LogFormat;
 
-const RED: &str = "31";
-const YELLOW: &str = "33";
+pub const RED: &str = "31";
+pub const YELLOW: &str = "33";
 
 /// Levels as they stand behind the time of a line, and words of messages.
 const WORDS: [(&str, &str); 4] = [
@@ -26,11 +26,16 @@ pub fn is_wanted(format: LogFormat) -> bool {
     format == LogFormat::Text && io::stderr().is_terminal() && !no_colour()
 }
 
+/// A text in this colour, by the sequences of ECMA-48 (SGR).
+pub fn painted(text: &str, colour: &str) -> String {
+    format!("\u{1b}[{colour}m{text}\u{1b}[0m")
+}
+
 /// A line with its first words of each kind coloured.
 pub fn coloured(line: &str) -> String {
     WORDS.iter().fold(line.to_owned(), |line, (word, colour)| {
         let name = word.trim_matches([' ', ';', ':']);
-        line.replacen(word, &word.replace(name, &format!("\u{1b}[{colour}m{name}\u{1b}[0m")), 1)
+        line.replacen(word, &word.replace(name, &painted(name, colour)), 1)
     })
 }
 

@@ -31,7 +31,7 @@ use std::time::Duration;
 use tracing::error;
 use tracing_subscriber::layer::SubscriberExt;
 
-pub use colour::no_colour;
+pub use colour::{RED, YELLOW, no_colour, painted};
 pub use filter::{BadLogFilter, LogFilter};
 pub use lines::*;
 pub use record::LogFormat;

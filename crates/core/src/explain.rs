@@ -129,7 +129,7 @@ pub fn text(explanation: &Explanation) -> String {
         explanation.strategy, explanation.rule, explanation.reason
     );
     let mut text = format!(
-        "{}\nasked as {}: {}\n",
+        "{}\nasked as {}, {}\n",
         display_text::line(&answer),
         explanation.identity,
         who(explanation.identity)

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::target::Target;
 use super::unread;
-use crate::cli::count::count;
 use crate::cli::output;
+use crate::count::count;
 use crate::definition::{Code, DefinitionSet, Finding, FlagFiles, render};
 use crate::display_text;
 use crate::telemetry::no_colour;

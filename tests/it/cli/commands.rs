@@ -463,7 +463,7 @@ fn explain_takes_attributes_as_a_client_sends_them_and_says_what_is_odd() {
     }
     let (_, story) = explain(&["--attr", "platform=ios", "--attr", "email=a@example.com"]);
     assert!(
-        story.contains("asked as verified: as if a session token")
+        story.contains("asked as verified, as if a session token")
             && story.ends_with(
                 "note: without a session token: polling, rule rollout (--identity plain asks so)\n"
             )
@@ -471,7 +471,7 @@ fn explain_takes_attributes_as_a_client_sends_them_and_says_what_is_odd() {
         "{story}"
     );
     let (_, story) = explain(&["--identity", "plain"]);
-    assert!(story.contains("asked as plain: without a credential"), "{story}");
+    assert!(story.contains("asked as plain, without a credential"), "{story}");
     let (_, story) = explain(&["--bucket", "9999"]);
     assert!(story.starts_with("realtime-v2   rule rollout"), "{story}");
     for (arguments, exit) in [(&["--bucket", "100000"][..], 2), (&["--attr", "platform"], 2)] {

@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::support::typed::{Server, turnout};
 
@@ -135,6 +136,11 @@ fn problems_are_as_they_were() {
         format!("(NO_COLOR={no_color})\n{shown}\n")
     });
     insta::assert_snapshot!("problems", shown.concat());
+    fs::write(flags.join("new.yaml"), "version: 1\nflag: new\nenabled:true\n").unwrap();
+    while problems(&server) < 3 {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    server.check(("status", 0, &["new     no definition (polling)  unread  -"], &[]));
 }
 
 /// What the server says when it starts, by what operators hold.
@@ -239,12 +245,20 @@ pub(super) fn in_columns(server: &Server, line: &str, columns: usize, no_color: 
         ("TURNOUT_DATA", "data"),
         ("TERM", "xterm"),
         ("SHELL", "/bin/sh"),
-        ("TZ", "UTC"),
+        ("TZ", &*zone_where_it_is_noon()),
         ("NO_COLOR", no_color),
     ] {
         command.env(name, value);
     }
     String::from_utf8(command.output().unwrap().stdout).unwrap()
+}
+
+/// A zone called UTC in which it is about noon: hours from now are on the same day, and shown without
+/// their date (POSIX: the name, and the hours west of Greenwich).
+fn zone_where_it_is_noon() -> String {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let hours_west = (seconds / 3600 % 24) as i64 - 12;
+    format!("UTC{hours_west}")
 }
 
 fn normalised(server: &Server, shown: &str) -> String {

@@ -1,3 +1,0 @@
-//! How many of what, in words.
-
-pub use crate::count::count;
