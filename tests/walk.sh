@@ -231,7 +231,8 @@ while True:
     shown += piece
     if answers and re.search(rb"(\[y/N\]|reason:) $", shown):
         if os.environ.get("MEANWHILE"):
-            subprocess.run([turnout, *os.environ.pop("MEANWHILE").split()], capture_output=True, stdin=subprocess.DEVNULL)
+            for line in os.environ.pop("MEANWHILE").split(";"):
+                subprocess.run([turnout, *line.split()], capture_output=True, stdin=subprocess.DEVNULL)
         answer = answers.pop(0)
         os.write(terminal, answer.encode() + b"\n")
 _, status = os.waitpid(child, 0)
@@ -366,6 +367,21 @@ undo: turnout rollback build-events --to 23
 same "what only lowers is let go without a question" "revision 25   build-events   realtime-v2 60% -> 40%
 undo: turnout rollback build-events --reason '…'
 [exit 0]" "$(terminal "" unset build-events | timeless)"
+typed "stop --all --reason drill" 0 <<'OUT'
+revision 26   build-events   realtime-v2 40% -> STOPPED (polling)
+undo: turnout resume --all --reason '…'
+OUT
+same "resume --all lifts the stop that it asked about, and no later one" "lift the stop by local-admin at HH:MM UTC (drill) of 1 flag: build-events? [y/N] y
+reason: over
+turnout: \`build-events\` changed at revision 28, after the one you looked at;
+  look again (turnout status) and ask again. Meanwhile:
+  revision 28 HH:MM UTC local-admin: stop build-events STOPPED
+  revision 27 HH:MM UTC local-admin: resume build-events (over)
+[exit 3]" "$(MEANWHILE="resume build-events --reason over;stop build-events" terminal "y|over" resume --all | timeless)"
+typed "resume build-events --reason over" 0 <<'OUT'
+revision 29   build-events   STOPPED -> realtime-v2 40%
+undo: turnout stop build-events
+OUT
 stop_server
 
 step "a full disk"

@@ -40,6 +40,11 @@ pub struct SessionRevocation {
 }
 
 impl SessionRevocation {
+    /// Of every session that was issued until then. It is used where what was revoked does not read.
+    pub fn of_everyone(at_ms: i64) -> SessionRevocation {
+        SessionRevocation { subject: RevokedSubject::Everyone, at_ms }
+    }
+
     /// Whether it is about one user alone.
     pub fn is_of_one_user(&self) -> bool {
         matches!(self.subject, RevokedSubject::User(_))

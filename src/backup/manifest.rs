@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::BackupError;
-use crate::data_dir::{DATABASE, EVENTS, JOURNAL};
+use crate::data_dir::{DATABASE, EVENTS, JOURNAL, REVOKED_SESSIONS};
 use crate::display_text;
 use crate::ledger::{ContentHash, KnownHead};
 use crate::regular_file;
@@ -19,7 +19,7 @@ pub const NAME: &str = "backup.json";
 const FORMAT: u32 = 1;
 const MAX_BYTES: usize = 64 * 1024;
 /// The files that may be in a backup.
-const OURS: [&str; 3] = [DATABASE, EVENTS, JOURNAL];
+const OURS: [&str; 4] = [DATABASE, EVENTS, JOURNAL, REVOKED_SESSIONS];
 
 /// What a backup holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,15 +5,19 @@
 //! |---|---|
 //! | `take` | copies, checks the copy, and only then gives it its name |
 //! | `restore` | puts a copy into a data folder, and keeps what was there |
+//! | `revocations` | whose sessions are revoked |
+//! | `copying` | copies files, and again until they read whole |
 //! | `check` | whether a backup is whole: every page, row and event |
 //! | `manifest` | what a backup says of itself |
 //!
-//! A backup has no secret: no token, no key. What knows of later states (`last-good`, the journal of
+//! A backup opens nothing: it has no token, and no key that signs. What knows of later states (`last-good`, the journal of
 //! a folder, the record of heads) is left where it is, so that a start sees that the copy is older.
 
 mod check;
+mod copying;
 mod manifest;
 mod restore;
+mod revocations;
 mod take;
 
 use std::io;

@@ -6,13 +6,13 @@
 
 use std::path::{Path, PathBuf};
 
+use super::copying::copy_file;
 use super::manifest::Manifest;
-use super::take::copy_file;
-use super::{BackupError, check};
+use super::{BackupError, check, revocations};
 use crate::control::{Forecast, forecast};
 use crate::data_dir::{
     DATABASE, DataDir, DataError, EVENTS, FoundJournal, FoundLastGood, JOURNAL, LAST_GOOD,
-    LastGoodFile,
+    LastGoodFile, REVOKED_SESSIONS,
 };
 use crate::display_text;
 use crate::ledger::KnownHead;
@@ -76,6 +76,9 @@ pub async fn restore(
     let (of_backup, to) = (from.join(JOURNAL), folder.journal());
     if !has_copies && manifest.has(JOURNAL) {
         copy_file(&of_backup, &to).map_err(|error| BackupError::io("write it", &to, &error))?;
+    }
+    if manifest.has(REVOKED_SESSIONS) {
+        revocations::carry(from, data)?;
     }
     let has_heads = Store::leaves_sqlite(&data.join(HEADS));
     let forecast = forecast(&folder).await;

@@ -7,18 +7,15 @@ use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use tokio::time::sleep;
-
+use super::copying::copy_when_whole;
 use super::manifest::{Manifest, sums};
-use super::{BackupError, check};
+use super::{BackupError, check, revocations};
 use crate::data_dir::{
     DATABASE, EVENTS, FoundJournal, FoundLastGood, JOURNAL, Journal, LAST_GOOD, LastGoodFile,
 };
 use crate::display_text;
 use crate::ledger::KnownHead;
-use crate::regular_file;
 use crate::store::{Store, copy_database};
 
 /// What a backup is taken of, and where it goes.
@@ -72,6 +69,7 @@ pub async fn take(options: Options<'_>) -> Result<Manifest, BackupError> {
 async fn fill(folder: &Path, options: Options<'_>) -> Result<Manifest, BackupError> {
     let Options { data, with_events, now_ms, .. } = options;
     let (of_journal, pending) = journal(data, folder).await?;
+    revocations::copy(data, folder).await?;
     let (_, last_good, _) = LastGoodFile::look(&data.join(LAST_GOOD));
     let of_last_good = match last_good {
         FoundLastGood::Good(last_good) => Some(last_good.known()),
@@ -108,44 +106,18 @@ async fn copy(data: &Path, folder: &Path, name: &str) -> Result<(), BackupError>
     })
 }
 
-/// Copies the journal, and says which state it names and how many changes are pending in it. One
-/// that is written to meanwhile may be read by halves, so it is read again.
+/// Copies the journal, and says which state it names and how many changes are pending in it.
 async fn journal(data: &Path, folder: &Path) -> Result<(Option<KnownHead>, usize), BackupError> {
-    const ATTEMPTS: u32 = 10;
-    const BETWEEN: Duration = Duration::from_millis(100);
-    let (from, to) = (data.join(JOURNAL), folder.join(JOURNAL));
-    let mut why = String::new();
-    for _ in 0..ATTEMPTS {
-        match copy_file(&from, &to) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let _ = fs::remove_file(&to);
-                return Ok((None, 0));
-            }
-            Err(error) => return Err(BackupError::io("copy it", &from, &error)),
-            Ok(()) => {}
+    let lost = "changes that are not in the database yet would be missing";
+    let look = |copy: &Path| match Journal::look(copy) {
+        FoundJournal::Good(contents) | FoundJournal::Old(contents) => {
+            Ok((contents.known, contents.entries.len()))
         }
-        match Journal::look(&to) {
-            FoundJournal::Good(contents) | FoundJournal::Old(contents) => {
-                return Ok((contents.known, contents.entries.len()));
-            }
-            FoundJournal::Absent => return Ok((None, 0)),
-            FoundJournal::Damaged { why: this, .. } => why = this,
-            FoundJournal::OfNewerBuild { .. } => why = "is of a newer build".to_owned(),
-        }
-        sleep(BETWEEN).await;
-    }
-    Err(BackupError::Failed(format!(
-        "{} {why}: changes that are not in the database yet would be missing; see `turnout problems`",
-        display_text::path(&from)
-    )))
-}
-
-/// Copies a file into a new one, which is synced.
-pub fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
-    let mut read = regular_file::open(from)?;
-    let mut written = regular_file::make_own(to)?;
-    io::copy(&mut read, &mut written)?;
-    written.sync_all()
+        FoundJournal::Absent => Ok((None, 0)),
+        FoundJournal::Damaged { why, .. } => Err(why),
+        FoundJournal::OfNewerBuild { .. } => Err("is of a newer build".to_owned()),
+    };
+    Ok(copy_when_whole(data, folder, JOURNAL, lost, look).await?.unwrap_or((None, 0)))
 }
 
 /// What a backup is called until it is whole. A slash at the end does not count.

@@ -212,7 +212,7 @@ fn give_reason(body: &mut impl Command, reason: Option<String>) {
 }
 
 /// The reason that a person typed, or why it is none.
-fn reason_of(typed: String) -> Result<String, &'static str> {
+pub fn reason_of(typed: String) -> Result<String, &'static str> {
     match typed.split_whitespace().next() {
         None => Err("no reason was given, so nothing was changed"),
         // It was typed before the question stood.

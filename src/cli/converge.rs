@@ -14,7 +14,7 @@ use super::colours::print_screen;
 use super::convergence::Progress;
 use super::http_client::CliError;
 use super::output::{self, draw};
-use super::remote::ServerArgs;
+use super::remote::{PATIENCE, ServerArgs};
 use super::{Exit, print, print_error, print_note, time};
 use crate::clock;
 use crate::convergence::ANSWERS_WITHIN_MS;
@@ -24,6 +24,8 @@ use crate::flag::FlagKey;
 const PAUSE: Duration = Duration::from_millis(150);
 /// By then a client that can acknowledge has done so.
 const ANSWERS_WITHIN: Duration = Duration::from_millis(ANSWERS_WITHIN_MS);
+/// How long the server has to answer once the time is over.
+const LAST_LOOK: Duration = Duration::from_secs(1);
 /// Time between two lines of a log.
 const BETWEEN_LINES: Duration = Duration::from_millis(500);
 
@@ -71,8 +73,13 @@ impl WatchArgs {
         let mut position = None;
         let mut interrupt = line.interrupts()?;
         loop {
-            let over = started.elapsed() >= limit;
-            match line.get(&path) {
+            let left = limit.saturating_sub(started.elapsed());
+            let over = left.is_zero();
+            let patience = left.clamp(LAST_LOOK, PATIENCE);
+            let Some(answer) = line.get_unless(&path, patience, &mut interrupt) else {
+                return Ok(interrupted(flag, screen));
+            };
+            match answer {
                 Ok(Answer { json, read }) => {
                     let convergence = Progress(read);
                     let newest = &convergence.0.position;
@@ -91,7 +98,7 @@ impl WatchArgs {
                         return Ok(Exit::Yes);
                     }
                     if over {
-                        let again = flag.map(|flag| format!(" {flag}")).unwrap_or_default();
+                        let again = of(flag);
                         let missing = convergence.missing(clock::wall_ms());
                         screen.end(&format!("{missing}; turnout status{again} -w goes on looking"));
                         return Ok(Exit::No);
@@ -106,15 +113,25 @@ impl WatchArgs {
             }
             let pause = PAUSE.min(limit.saturating_sub(started.elapsed()));
             if !line.pause_unless(pause, &mut interrupt) {
-                let again = flag.map(|flag| format!(" {flag}")).unwrap_or_default();
-                screen.clear();
-                print_note(&format!(
-                    "stopped looking; what is live stays live. turnout status{again} -w goes on looking"
-                ));
-                return Ok(Exit::No);
+                return Ok(interrupted(flag, screen));
             }
         }
     }
+}
+
+/// A person no longer looks on.
+fn interrupted(flag: Option<&FlagKey>, screen: &mut Screen) -> Exit {
+    screen.clear();
+    print_note(&format!(
+        "stopped looking; what is live stays live. turnout status{} -w goes on looking",
+        of(flag)
+    ));
+    Exit::No
+}
+
+/// The flag as a part of a command.
+fn of(flag: Option<&FlagKey>) -> String {
+    flag.map(|flag| format!(" {flag}")).unwrap_or_default()
 }
 
 /// Where progress is shown to people and programs.

@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::timeout;
 use turnout_api::admin::commands::Outcome;
 use turnout_api::admin::history::Revision;
 use turnout_api::problem::{Code, Problem};
@@ -83,7 +84,7 @@ impl ServerArgs {
     pub fn get_within<T: DeserializeOwned>(&self, path: &str, time: Duration) -> Option<T> {
         let AdminConnection { runtime, caller } = self.open().ok()?;
         let asked = call(Method::GET, path, None);
-        let answer = async { tokio::time::timeout(time, caller.client.send(&asked)).await };
+        let answer = async { timeout(time, caller.client.send(&asked)).await };
         let answer = runtime.block_on(answer).ok()?.ok()?;
         Answer::of(answer.body(), &caller.server, "admin").ok().map(|answer| answer.read)
     }
@@ -180,8 +181,25 @@ impl AdminConnection {
 
     /// Waits, and returns false as soon as a person interrupts.
     pub fn pause_unless(&self, pause: Duration, interrupt: &mut Signal) -> bool {
-        self.runtime
-            .block_on(async { tokio::time::timeout(pause, interrupt.recv()).await.is_err() })
+        self.runtime.block_on(async { timeout(pause, interrupt.recv()).await.is_err() })
+    }
+
+    /// A document of a server that has this long to answer; `None` as soon as a person interrupts.
+    pub fn get_unless<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        patience: Duration,
+        interrupt: &mut Signal,
+    ) -> Option<Result<Answer<T>, CliError>> {
+        let asked = call(Method::GET, path, None);
+        let answer = async {
+            tokio::select! {
+                answer = timeout(patience, self.sent(&asked, Idempotency::Harmless)) => Some(answer),
+                _ = interrupt.recv() => None,
+            }
+        };
+        let answer = self.runtime.block_on(answer)?;
+        Some(self.read(answer.unwrap_or(Err(NoAnswer::Silence(Silence::TimedOut)))))
     }
 
     fn ask<T: DeserializeOwned>(
@@ -193,14 +211,16 @@ impl AdminConnection {
     }
 
     fn answer(&self, call: &Call, twice: Idempotency) -> Result<Response<Bytes>, NoAnswer> {
-        self.runtime.block_on(async {
-            match self.caller.client.send(call).await {
-                Err(lost) if twice == Idempotency::Harmless && lost.may_be_lost() => {
-                    self.caller.client.send(call).await
-                }
-                answer => answer,
+        self.runtime.block_on(self.sent(call, twice))
+    }
+
+    async fn sent(&self, call: &Call, twice: Idempotency) -> Result<Response<Bytes>, NoAnswer> {
+        match self.caller.client.send(call).await {
+            Err(lost) if twice == Idempotency::Harmless && lost.may_be_lost() => {
+                self.caller.client.send(call).await
             }
-        })
+            answer => answer,
+        }
     }
 
     fn read<T: DeserializeOwned>(

@@ -5,7 +5,7 @@ use turnout_api::admin::commands::ResumeCommand;
 use turnout_api::admin::flags::{Attribution, FlagState, Status};
 
 use super::caller;
-use super::change::{ChangeArgs, ConfirmArgs, RESUME, confirmed};
+use super::change::{ChangeArgs, ConfirmArgs, RESUME, confirmed, reason_of};
 use super::count;
 use super::exit::Exit;
 use super::http_client::CliError;
@@ -45,6 +45,18 @@ pub fn run(args: &ChangeArgs, asking: &ConfirmArgs, body: &ResumeCommand) -> Exi
         print_note("nothing was changed");
         return Exit::No;
     }
+    let mut body = body.clone();
+    if args.reason.is_none() && !asking.yes && output::can_ask() {
+        match reason_of(output::ask("reason: ")) {
+            Ok(reason) => body.reason = Some(reason),
+            Err(why) => {
+                print_note(why);
+                return Exit::No;
+            }
+        }
+    }
+    // A stop that came after the question is another one: it stays.
+    body.expected_revision = Some(status.revision);
     let exits = flags.iter().map(|flag| args.at_once(RESUME, Some(flag), body.clone()));
     // Every flag is tried; the first that could not be resumed decides the exit code.
     exits.fold(Exit::Yes, |first, exit| if first == Exit::Yes { exit } else { first })

@@ -71,11 +71,17 @@ fn broken(text: &str, columns: usize) -> Option<(&str, &str)> {
 }
 
 /// Where a text must not be broken: commands of this program, and what stands in backticks. What is
-/// longer than a line is broken all the same, except a command in backticks.
+/// longer than a line is broken all the same, except a command that is to be copied: one in backticks,
+/// after a colon, or on a line of its own.
 fn kept_whole(text: &str, columns: usize) -> Vec<(usize, usize)> {
     let fits = |(from, to): &(usize, usize)| {
-        text.get(*from..*to)
-            .is_some_and(|part| part.starts_with("`turnout ") || width(part) <= columns)
+        let before = text.get(..*from).unwrap_or_default();
+        let is_to_copy = before.ends_with(": ") || before.trim_start().is_empty();
+        text.get(*from..*to).is_some_and(|part| {
+            part.starts_with("`turnout ")
+                || part.starts_with("turnout ") && is_to_copy
+                || width(part) <= columns
+        })
     };
     let ticks: Vec<usize> = text.match_indices('`').map(|(at, _)| at).collect();
     let quoted = ticks.chunks_exact(2).map(|pair| (pair[0], pair[1] + 1));

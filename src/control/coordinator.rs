@@ -20,7 +20,7 @@ use super::store_handle::{StoreHandle, StoreStatus};
 use super::witnesses::Witnesses;
 use crate::auth::LocalAdmin;
 use crate::clock::Clock;
-use crate::data_dir::{DataDir, Journal};
+use crate::data_dir::DataDir;
 use crate::definition::DefinitionSet;
 use crate::flag::FlagKey;
 use crate::ledger::EffectiveState;
@@ -90,10 +90,9 @@ impl Coordinator {
         self.0.publisher.shown()
     }
 
-    /// How many bytes of the journal are in use by pending changes; `None` while it is being
-    /// written, or where there is no journal.
+    /// How many bytes of the journal pending changes take; `None` where there is no journal.
     pub fn journal_used(&self) -> Option<usize> {
-        self.0.fast_path.journal.try_lock()?.as_ref().map(Journal::used)
+        self.0.fast_path.journal_used()
     }
 
     /// The data folder.

@@ -16,6 +16,8 @@ pub(super) struct FastPath {
     /// One narrowing change at a time.
     pub turn: AsyncLock<()>,
     pub journal: AsyncLock<Option<Journal>>,
+    /// How many bytes of the journal were in use when it was last free; see [`FastPath::journal_used`].
+    used: Lock<Option<usize>>,
     /// The names of entries that a start would find in the journal.
     pub journaled: Lock<HashSet<String>>,
     /// Entries that are committed and may still be in the journal.
@@ -41,6 +43,7 @@ impl Default for FastPath {
         FastPath {
             turn: AsyncLock::new(Rank::Turn, ()),
             journal: AsyncLock::new(Rank::Journal, None),
+            used: Lock::default(),
             journaled: Lock::default(),
             committed: Lock::default(),
             newest: AtomicU64::new(0),
@@ -58,6 +61,20 @@ impl FastPath {
 
     pub fn try_turn(&self) -> Option<AsyncLocked<()>> {
         self.turn.try_lock()
+    }
+
+    /// How many bytes of the journal pending changes take; `None` where there is no journal. While the
+    /// journal is being written, which may hang with the disk, it is the number before that.
+    pub fn journal_used(&self) -> Option<usize> {
+        if let Some(journal) = self.journal.try_lock() {
+            self.note_used(&journal);
+        }
+        *self.used.lock()
+    }
+
+    /// Keeps how much of the journal is in use, for those who ask while it is being written.
+    pub fn note_used(&self, journal: &Option<Journal>) {
+        *self.used.lock() = journal.as_ref().map(Journal::used);
     }
 
     pub fn newest_replayed(&self) -> u64 {
@@ -93,5 +110,25 @@ impl FastPath {
     /// Drops all waiters: they learn that there is no commit yet.
     pub fn dismiss_waiters(&self) {
         self.waiters.lock().clear();
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::ledger::Doubt;
+
+    #[tokio::test]
+    async fn what_the_journal_has_in_use_is_known_while_it_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let fast_path = FastPath::default();
+        assert_eq!(fast_path.journal_used(), None);
+        let made = Journal::make(&folder.path().join("journal"), None, &[], &Doubt::NONE).unwrap();
+        *fast_path.journal.lock().await = Some(made);
+        assert_eq!(fast_path.journal_used(), Some(0));
+        let writing = fast_path.journal.lock().await.handed_over();
+        assert_eq!(fast_path.journal_used(), Some(0));
+        drop(writing);
     }
 }

@@ -9,7 +9,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::lock_order::Lock;
-use crate::auth::{DigestKey, RevokedSessions, RevokedSubject, SessionRevocation};
+use crate::auth::{DigestKey, RevokedSessions, SessionRevocation};
 use crate::data_dir::{FoundRevocations, ReadRevocations, RevocationsFile};
 use crate::moment::Moment;
 
@@ -52,7 +52,7 @@ impl SessionRevocations {
         let set = RevokedSessions::new(key.unwrap_or_else(DigestKey::random));
         take_in(&set, &found, now);
         if matches!(found, FoundRevocations::Damaged(_) | FoundRevocations::OfNewerBuild { .. }) {
-            set.remember(everyone_until(now.wall_ms), now);
+            set.remember(SessionRevocation::of_everyone(now.wall_ms), now);
         }
         let wake = Notify::new();
         // Written, or looked at, at once.
@@ -86,10 +86,6 @@ pub(super) fn take_in(set: &RevokedSessions, found: &FoundRevocations, now: Mome
     if read.key.as_ref() == Some(set.key()) {
         set.remember_all(&read.revocations, now);
     } else if let Some(newest) = read.revocations.iter().map(|one| one.at_ms).max() {
-        set.remember_all(&[everyone_until(newest)], now);
+        set.remember_all(&[SessionRevocation::of_everyone(newest)], now);
     }
-}
-
-fn everyone_until(at_ms: i64) -> SessionRevocation {
-    SessionRevocation { subject: RevokedSubject::Everyone, at_ms }
 }

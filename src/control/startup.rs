@@ -333,6 +333,7 @@ impl Inner {
                     .lock()
                     .extend(ids.into_iter().filter(|id| !opened.leaves_out(id)));
                 *journal = Some(opened);
+                self.fast_path.note_used(&journal);
             }
             Err(error) => self.report_journal(Some(error.to_string())),
         }

@@ -42,6 +42,7 @@ pub const DATABASE: &str = "turnout.db";
 pub const EVENTS: &str = "events.db";
 pub const JOURNAL: &str = "pending.journal";
 pub const LAST_GOOD: &str = "last-good";
+pub const REVOKED_SESSIONS: &str = "revoked-sessions";
 
 /// The folder, held until this is dropped.
 #[derive(Debug)]
@@ -119,7 +120,7 @@ impl DataDir {
 
     /// Whose sessions were revoked.
     pub fn revoked_sessions(&self) -> PathBuf {
-        self.path.join("revoked-sessions")
+        self.path.join(REVOKED_SESSIONS)
     }
 
     /// What is found where the journal should be; nothing is changed.

@@ -319,7 +319,16 @@ fn notes(
         };
         notes.push(format!("{not_live}stopped by {}{reason}; {lifts}: {resume}", stop.by));
     } else if view::state(&entry) == FlagStatus::Off && !parts.is_empty() {
-        notes.push(format!("{not_live}its file says `enabled: false`"));
+        notes.push(match (is_rollback, &entry.record.pin) {
+            // What was rolled back to is live: it says so itself.
+            (true, Some(_)) => {
+                "live: off, as what is held over the file says `enabled: false`".into()
+            }
+            (false, Some(_)) => {
+                format!("{not_live}what is held over its file says `enabled: false`")
+            }
+            (_, None) => format!("{not_live}its file says `enabled: false`"),
+        });
     } else if let (true, [part]) = (is_rollback, parts) {
         notes.extend(note_of_hold(command, part, may_widen));
     }

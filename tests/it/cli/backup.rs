@@ -60,6 +60,12 @@ impl Bench {
         Answer::of(self.call(reqwest::Method::GET, &path).send().await.unwrap()).await
     }
 
+    async fn poll_as(&self, session: &str) -> u16 {
+        let url = format!("{}/v1/feeds/chat/b-1", self.server.public);
+        let polled = self.client.get(url).bearer_auth(session).send().await.unwrap();
+        polled.status().as_u16()
+    }
+
     async fn is_stopped(&self, flag: &str) -> bool {
         let status = self.call(reqwest::Method::GET, "/v1/status").send().await.unwrap();
         let status: Json = status.json().await.unwrap();
@@ -118,7 +124,10 @@ async fn what_was_acknowledged_is_there_and_what_was_stopped_stays() {
     }
 
     let files: Vec<String> = names(Path::new(&backup));
-    assert_eq!(files, ["backup.json", "events.db", "pending.journal", "turnout.db"]);
+    assert_eq!(
+        files,
+        ["backup.json", "events.db", "pending.journal", "revoked-sessions", "turnout.db"]
+    );
     assert_eq!(fs::metadata(&backup).unwrap().mode() & 0o777, 0o700);
     let token = fs::read_to_string(bench.data("admin.token")).unwrap();
     for name in &files {
@@ -201,6 +210,38 @@ async fn a_new_machine_serves_a_backup_with_what_was_pending() {
     assert_eq!(bench.poll("b-1", "").await.ids(), ["e-1"]);
     let problems = bench.run("problems").await;
     assert!(!problems.1.contains("held"), "{problems:?}");
+}
+
+/// The keys of sessions move to another machine with the backup. What was revoked stays so, whether or
+/// not that machine has revocations of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restored_backup_revives_no_session() {
+    for has_its_own in [false, true] {
+        let mut bench = Bench::start();
+        bench.check(bench.run("publish chat b-1 --id e-1 --data 1 --readers u-1").await, 0, &[]);
+        let session = bench.run("session u-1").await;
+        assert_eq!(session.0, 0, "{session:?}");
+        let session = session.1.trim().to_owned();
+        assert_eq!(bench.poll_as(&session).await, 200);
+        bench.check(bench.run("session u-1 --revoke").await, 0, &["is refused from now on"]);
+        assert_eq!(bench.poll_as(&session).await, 401);
+        let backup = bench.path("backup");
+        bench.check(bench.run(&format!("backup {backup}")).await, 0, &[]);
+        bench.server.stop();
+        fs::rename(bench.path("data"), bench.path("gone")).unwrap();
+        if has_its_own {
+            bench.server.start_again(&[]);
+            bench.check(bench.run("session u-2 --revoke").await, 0, &[]);
+            bench.server.stop();
+        }
+        bench.check(bench.run(&format!("restore {backup} --replace")).await, 0, &[]);
+        fs::copy(Path::new(&bench.path("gone")).join("issuer.keys"), bench.data("issuer.keys"))
+            .unwrap();
+        bench.server.start_again(&["--accept-database"]);
+        assert_eq!(bench.poll_as(&session).await, 401, "{has_its_own}");
+        let anew = bench.run("session u-1").await.1;
+        assert_eq!(bench.poll_as(anew.trim()).await, 200, "{has_its_own}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

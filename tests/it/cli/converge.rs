@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::typed::Server;
 use serde_json::Value as Json;
@@ -45,15 +45,14 @@ impl Client {
         assert!(line.contains(wanted), "no `{wanted}` in {line}");
     }
 
-    fn signal(&self, signal: &str) {
-        assert!(
-            Command::new("kill")
-                .args([signal, &self.child.id().to_string()])
-                .status()
-                .unwrap()
-                .success()
-        );
+    fn signal(&self, of: &str) {
+        signal(&self.child, of);
     }
+}
+
+fn signal(child: &Child, signal: &str) {
+    let sent = Command::new("kill").args([signal, &child.id().to_string()]).status();
+    assert!(sent.unwrap().success());
 }
 
 /// Three clients of `chat` at 100 %, all of which have acknowledged the state.
@@ -224,6 +223,30 @@ fn watching_ends_at_once_when_there_are_no_streams() {
         &[],
         &["is it running?"],
     ));
+}
+
+/// A server that hangs holds no command longer than its limit, nor one that a person interrupts.
+#[test]
+fn a_server_that_hangs_delays_neither_the_limit_nor_an_interrupt() {
+    const BY_ITSELF: Duration = Duration::from_secs(12);
+    let server = Server::start();
+    let clients = clients(&server);
+    clients[1].signal("-STOP");
+    server.check(("rollback chat", 0, &["back to revision 1"], &["undo: "]));
+    for (limit, interrupt, exit) in [("3s", false, 4), ("60s", true, 1)] {
+        let mut command = server.command(&format!("status chat -w --limit {limit}"));
+        let mut looking = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut said = BufReader::new(looking.stderr.take().unwrap());
+        said.read_line(&mut String::new()).unwrap();
+        signal(&server.child, "-STOP");
+        let begun = Instant::now();
+        if interrupt {
+            signal(&looking, "-INT");
+        }
+        assert_eq!(looking.wait().unwrap().code(), Some(exit), "--limit {limit}");
+        assert!(begun.elapsed() < BY_ITSELF, "--limit {limit}: {:?}", begun.elapsed());
+        signal(&server.child, "-CONT");
+    }
 }
 
 /// A client that reads a stream and never acknowledges counts as told, and nothing more is said of
