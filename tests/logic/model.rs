@@ -38,8 +38,18 @@ struct Model {
     pin: Option<Form>,
     held: Option<Hold>,
     stopped: bool,
-    /// The recorded changes, oldest first: the kind of change, and what was in force after it.
-    past: Vec<(Kind, Form, Option<End>)>,
+    /// The recorded changes, oldest first.
+    past: Vec<Past>,
+}
+
+/// A recorded change, and what was in force after it.
+#[derive(Clone, Debug)]
+struct Past {
+    kind: Kind,
+    then: Form,
+    end: Option<End>,
+    /// The name of the pending entry, until the database has the change.
+    pending: Option<String>,
 }
 
 /// A share that an operator holds, and what follows its expiry.
@@ -108,13 +118,14 @@ impl Model {
     }
 
     fn record(&mut self, kind: Kind) {
-        self.past.push((kind, self.in_force(), self.held.and_then(|held| held.end)));
+        let (then, end) = (self.in_force(), self.held.and_then(|held| held.end));
+        self.past.push(Past { kind, then, end, pending: None });
     }
 
     /// The entry a rollback goes back to, if there is one.
     fn undone(&self) -> Option<usize> {
         let mut up_to = self.past.len();
-        for (index, (kind, ..)) in self.past.iter().enumerate().rev() {
+        for (index, Past { kind, .. }) in self.past.iter().enumerate().rev() {
             match kind {
                 _ if index >= up_to => {}
                 Kind::Rollback(to) => up_to = to + 1,
@@ -128,7 +139,7 @@ impl Model {
     /// Whether it was resumed after the change that a rollback undoes: then one that widens is refused.
     fn is_resumed(&self) -> bool {
         let mut up_to = self.past.len();
-        for (index, (kind, ..)) in self.past.iter().enumerate().rev() {
+        for (index, Past { kind, .. }) in self.past.iter().enumerate().rev() {
             match kind {
                 _ if index >= up_to => {}
                 Kind::Rollback(to) => up_to = to + 1,
@@ -141,7 +152,7 @@ impl Model {
     }
 
     fn bring_back(&mut self, to: usize) {
-        let (_, then, end) = self.past[to];
+        let Past { then, end, .. } = self.past[to];
         // An expiry that is over does not come back.
         let end = end.filter(|end| end.rank > HOUR as u64 * 1000);
         self.pin = (then.text != self.file.text).then_some(then);
@@ -267,6 +278,7 @@ impl Life {
             }
             _ => self.bring_the_database(),
         }
+        self.note_pending();
         self.check();
     }
 
@@ -466,6 +478,32 @@ impl Life {
             }
         };
         Some((kind, after))
+    }
+
+    /// With the database away a lowering may take the place of earlier ones. These become no
+    /// revisions of their own, so that a rollback undoes them together (decision 0050).
+    fn note_pending(&mut self) {
+        let state = self.coordinator().state();
+        for (model, key) in self.models.iter_mut().zip(FLAGS) {
+            if self.database_is_there {
+                model.past.iter_mut().for_each(|past| past.pending = None);
+                continue;
+            }
+            let entries = state
+                .pending()
+                .iter()
+                .filter(|entry| entry.flags().any(|flag| flag.as_str() == key));
+            let waiting: Vec<&String> = entries.map(|entry| &entry.id).collect();
+            let waits = |past: &Past| past.pending.as_ref().is_none_or(|id| waiting.contains(&id));
+            model.past.retain(waits);
+            let is_new =
+                |id: &&&String| model.past.iter().all(|past| past.pending.as_ref() != Some(**id));
+            if let Some(new) = waiting.iter().find(is_new).map(|id| (**id).clone())
+                && let Some(newest) = model.past.last_mut()
+            {
+                newest.pending = Some(new);
+            }
+        }
     }
 
     /// A crash while the database is there; without it an orderly stop, as the last commit may
