@@ -53,10 +53,10 @@ fn benchmark(c: &mut Criterion) {
     let set: HashSet<Box<str>, foldhash::fast::RandomState> =
         listed().map(String::into_boxed_str).collect();
     let mut group = c.benchmark_group("miss of 100k, then 10%");
-    let mut turn = 0;
+    let mut next = 0;
     let mut next = || {
-        turn = (turn + 1) % ASKERS;
-        askers[turn].as_str()
+        next = (next + 1) % ASKERS;
+        askers[next].as_str()
     };
     group.bench_function("floor: hash set + murmur3", |b| {
         b.iter(|| {

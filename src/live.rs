@@ -27,7 +27,7 @@ impl Live {
 
     /// Swaps a snapshot in if it is newer, and only then announces it (law 7). Returns whether it
     /// was newer.
-    pub fn publish(&self, snapshot: Snapshot) -> bool {
+    pub fn swap_in(&self, snapshot: Snapshot) -> bool {
         let position = snapshot.position();
         let new = Arc::new(snapshot);
         let previous = self.snapshot.rcu(|current| {

@@ -42,7 +42,7 @@ impl Inner {
         let inner = self.clone();
         let cached = spawn_blocking(move || {
             let definitions = inner.definitions.lock();
-            let known = inner.publisher.shown();
+            let known = inner.served.shown();
             ContentCache::cached(&definitions, &known.catalog)
         });
         cached.await.unwrap_or_default()
@@ -51,7 +51,7 @@ impl Inner {
     /// The state in memory, if it came from a database.
     fn memory(&self) -> Option<(KnownHead, Catalog)> {
         let epoch = self.store.status().epoch?;
-        let state = self.publisher.shown();
+        let state = self.served.shown();
         state
             .is_recorded()
             .then(|| (KnownHead { epoch, head: state.catalog.head }, state.catalog.clone()))
@@ -78,15 +78,15 @@ impl Inner {
         self.fast_path.committed.lock().extend(known.iter().cloned());
         {
             let mut state = self.state();
-            if state.position() == self.publisher.live.current().position() {
-                known.iter().for_each(|id| state.forget(id));
+            if state.position() == self.served.live.current().position() {
+                known.iter().for_each(|id| state.mark_committed(id));
             } else {
-                state.forget_unseen(&known);
+                state.drop_committed(&known);
             }
             state.serve_recorded(catalog);
             state.set_doubt(Doubt::NONE, self.clock.wall_ms());
             self.rise_if_other(&mut state);
-            self.refresh(&state);
+            self.go_live(&state);
         }
         self.store.set_epoch(epoch.clone());
         *self.witnesses.known.lock() = Some(KnownHead { epoch, head });
@@ -95,7 +95,7 @@ impl Inner {
         self.witnesses.adopted_in.store(self.data.number(), Ordering::Relaxed);
         self.store.put(Arc::new(store));
         self.set_database(Database::Up);
-        self.publisher.revisions.send_replace(head.revision);
+        self.served.revisions.send_replace(head.revision);
         self.changed.notify_one();
         self.settle_credentials(committer).await;
     }
@@ -103,7 +103,7 @@ impl Inner {
     /// A position identifies the live state: if the same revision has another content, the position
     /// rises. Otherwise clients would keep old answers while operators see new ones.
     fn rise_if_other(&self, state: &mut EffectiveState) {
-        let live = self.publisher.live.current().clone();
+        let live = self.served.live.current().clone();
         if state.position() <= live.position()
             && !live.next(state.position(), state.effective_flags().into_iter()).1.is_empty()
         {
@@ -124,7 +124,7 @@ impl Inner {
             (_, Some(kept), _) => kept.committed.clone(),
             _ => return,
         };
-        self.state().forget_unseen(&committed);
+        self.state().drop_committed(&committed);
         self.fast_path.committed.lock().extend(committed);
     }
 
@@ -181,7 +181,7 @@ impl Inner {
         self.store.set_epoch(epoch);
         let mut state = self.state();
         state.serve_recorded(catalog);
-        self.refresh(&state);
+        self.go_live(&state);
         Ok(())
     }
 }

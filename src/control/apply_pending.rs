@@ -16,10 +16,10 @@ use crate::ledger::{PendingEntry, PlannedChange};
 const COMMIT_WAIT_TIMEOUT: Duration = Duration::from_millis(900);
 
 impl Inner {
-    /// Makes a narrowing entry live. The caller holds the turn.
+    /// Makes a narrowing entry live. The caller holds the lock of the fast path.
     pub(super) async fn apply_pending(
         self: &Arc<Self>,
-        _turn: &AsyncLocked<()>,
+        _fast_path: &AsyncLocked<()>,
         pending: PendingEntry,
     ) -> Pushed {
         let id = pending.id.clone();
@@ -48,7 +48,7 @@ impl Inner {
                 must_wait && (is_journaled || !self.fast_path.journaled.lock().contains(&older.id))
             };
             if state.push_over(pending, may_go) {
-                self.refresh(&state);
+                self.go_live(&state);
             }
         }
         self.wake.notify_one();
@@ -56,9 +56,9 @@ impl Inner {
     }
 
     /// Starts the commit while the entry is being journaled, if no other commit runs: neither sync
-    /// waits for the other. The committer comes before the turn, which is held here, in the order of
-    /// locks; so it is only tried, never waited for. If the commit is the first to end, its name is
-    /// kept (`EffectiveState::forget`), and the entry is not laid over it a second time.
+    /// waits for the other. The committer comes before the fast path, which is locked here, in the
+    /// order of locks; so it is only tried, never waited for. If the commit is the first to end, its name is
+    /// kept (`EffectiveState::mark_committed`), and the entry is not laid over it a second time.
     fn spawn_commit(self: &Arc<Self>, pending: &PendingEntry) {
         let Some(committer) = self.committer.try_lock() else { return };
         if !self.store.is_open() || !self.state().pending().is_empty() {
@@ -96,7 +96,7 @@ impl Inner {
                 if let Ok(revision) = committed.try_recv() {
                     return CommandOutcome::Committed { revision, parts };
                 }
-                let position = self.publisher.live.current().position();
+                let position = self.served.live.current().position();
                 CommandOutcome::Pending { position, survives_restart, parts }
             }
         }

@@ -21,7 +21,7 @@ pub(super) struct CaughtUp {
 }
 
 impl Inner {
-    /// Publishes every revision that is in the database and not known here, oldest first, and
+    /// Makes every revision live that is in the database and not known here, oldest first, and
     /// returns their heads.
     ///
     /// A database that does not continue the history known here counts as lost: maintenance opens
@@ -89,7 +89,7 @@ impl Inner {
                 && request == Some(pending.stands_for().to_string())
         };
         let entry = named.filter(is_it);
-        self.publish_revision(
+        self.apply_revision(
             head,
             &revision,
             &content,

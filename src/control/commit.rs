@@ -15,7 +15,7 @@ use crate::ledger::{ContentCache, Head, Revision};
 use crate::store::{Commit, Store, StoreError};
 
 impl Inner {
-    /// Commits a proposal, publishes it and returns its revision number.
+    /// Commits a proposal, makes it live and returns its revision number.
     pub(super) async fn commit(
         &self,
         committer: &mut Committer,
@@ -33,7 +33,7 @@ impl Inner {
         proposal: Proposal,
         of_entry: Option<&str>,
     ) -> Result<u64, CommitError> {
-        let store = self.store.open()?;
+        let store = self.store.require()?;
         let head = self.state().catalog.head;
         let Proposal { actor, origin, reason, effective_at_ms, key, changes, content } = proposal;
         let now_ms = self.clock.wall_ms();
@@ -53,11 +53,12 @@ impl Inner {
             changes,
         };
         let after = revision.head(&head, request);
-        let commit = Commit { revision: &revision, after: &head, blobs: &content.blobs, request };
+        let commit =
+            Commit { revision: &revision, expected_head: &head, blobs: &content.blobs, request };
         let error = match staging::stage(&store, &content.blobs).await {
             Ok(()) => match timeout(staging::limit_of(&commit), store.commit(commit)).await {
                 Ok(Ok(())) => {
-                    self.publish_revision(after, &revision, &content, of_entry);
+                    self.apply_revision(after, &revision, &content, of_entry);
                     return Ok(after.revision);
                 }
                 Ok(Err(error)) => Some(error),
@@ -107,7 +108,7 @@ impl Inner {
                     return Err(CommitError::Conflict);
                 }
                 if let Some(id) = of_entry {
-                    self.forget_entry(id, &caught_up);
+                    self.mark_entry_committed(id, &caught_up);
                 }
                 Ok(after.revision)
             }
@@ -121,17 +122,17 @@ impl Inner {
         }
     }
 
-    /// Forgets a committed entry, unless catching up has already done so.
-    pub(super) fn forget_entry(&self, id: &str, caught_up: &CaughtUp) {
+    /// Marks a pending entry as committed, unless catching up has already done so.
+    pub(super) fn mark_entry_committed(&self, id: &str, caught_up: &CaughtUp) {
         if caught_up.entries.iter().all(|known| known != id) {
             let mut state = self.state();
-            state.forget(id);
-            self.refresh(&state);
+            state.mark_committed(id);
+            self.go_live(&state);
         }
     }
 
-    /// Publishes a committed revision.
-    pub(super) fn publish_revision(
+    /// Applies a committed revision to the catalog, and makes it live.
+    pub(super) fn apply_revision(
         &self,
         head: Head,
         revision: &Revision,
@@ -140,16 +141,16 @@ impl Inner {
     ) {
         {
             let mut state = self.state();
-            // Forgotten first; no reader sees the state between the two.
+            // The entry first; no reader sees the state between the two.
             if let Some(id) = of_entry {
-                state.forget(id);
+                state.mark_committed(id);
             }
             state.catalog.apply(head, &revision.changes, content);
-            self.refresh(&state);
+            self.go_live(&state);
         }
         self.heal_rows(&revision.changes);
         self.store.staleness.note(true);
-        self.publisher.revisions.send_replace(head.revision);
+        self.served.revisions.send_replace(head.revision);
         self.changed.notify_one();
     }
 

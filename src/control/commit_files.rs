@@ -20,7 +20,7 @@ const ACTOR: &str = "file";
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Inner {
-    /// Publishes changes that only narrow. Returns those that no longer narrow, because the flag
+    /// Makes changes live that only narrow. Returns those that no longer narrow, because the flag
     /// changed meanwhile.
     pub(super) async fn narrow_by_file(
         self: &Arc<Self>,
@@ -30,7 +30,7 @@ impl Inner {
             return (None, Vec::new());
         }
         let began = Instant::now();
-        let turn = self.fast_path.turn().await;
+        let fast_path = self.fast_path.lock().await;
         let (narrowed, wider) = still_narrowing(&self.state(), narrowed);
         if narrowed.is_empty() {
             return (None, wider);
@@ -52,8 +52,8 @@ impl Inner {
             superseded: Vec::new(),
             unknown: Unknown::default(),
         };
-        let pushed = self.apply_pending(&turn, pending).await;
-        drop(turn);
+        let pushed = self.apply_pending(&fast_path, pending).await;
+        drop(fast_path);
         let inner = self.clone();
         let saved = tokio::spawn(async move {
             inner.await_commit(began, pushed, Vec::new()).await;
@@ -152,7 +152,7 @@ impl Inner {
         let mut catalog = state.catalog.clone();
         catalog.apply(catalog.head, changes, content);
         state.serve_unrecorded(catalog);
-        self.refresh(&state);
+        self.go_live(&state);
     }
 }
 

@@ -10,10 +10,10 @@ use super::committer::Committer;
 use super::disk_check::DiskCheck;
 use super::event::ControlEvent;
 use super::fast_path::FastPath;
-use super::key_turns::KeyTurns;
+use super::key_locks::KeyLocks;
 use super::lock_order::{AsyncLock, Lock};
 use super::problems::{Problem, ProblemKind, Problems};
-use super::publisher::Publisher;
+use super::served_state::ServedState;
 use super::session_revocations::SessionRevocations;
 use super::staleness::Staleness;
 use super::store_handle::{StoreHandle, StoreStatus};
@@ -35,7 +35,7 @@ pub struct Coordinator(pub(super) Arc<Inner>);
 /// What the files of the write path share: each adds what it does.
 #[derive(Debug)]
 pub(super) struct Inner {
-    pub publisher: Publisher,
+    pub served: ServedState,
     pub store: StoreHandle,
     pub committer: AsyncLock<Committer>,
     pub fast_path: FastPath,
@@ -45,7 +45,7 @@ pub(super) struct Inner {
     /// Who may ingest a reading of the folder.
     pub reconciling: AsyncLock<()>,
     /// One request under an idempotency key at a time.
-    pub keys: KeyTurns,
+    pub keys: KeyLocks,
     pub local_admin: LocalAdmin,
     /// One check of `admin.token` at a time, and one revocation of its token.
     pub admin_token: AsyncLock<AdminToken>,
@@ -68,7 +68,7 @@ pub(super) struct Inner {
 
 impl Coordinator {
     pub fn live(&self) -> &Arc<Live> {
-        &self.0.publisher.live
+        &self.0.served.live
     }
 
     pub fn problems(&self) -> &Arc<Problems> {
@@ -87,7 +87,7 @@ impl Coordinator {
     /// The effective state at this moment, for display. Nothing is copied, and later changes do not
     /// show in it.
     pub fn state(&self) -> Arc<EffectiveState> {
-        self.0.publisher.shown()
+        self.0.served.shown()
     }
 
     /// How many bytes of the journal pending changes take; `None` where there is no journal.
@@ -126,7 +126,7 @@ impl Coordinator {
 
     /// The number of every revision committed from now on; a slow receiver sees the latest.
     pub fn revisions(&self) -> watch::Receiver<u64> {
-        self.0.publisher.revisions.subscribe()
+        self.0.served.revisions.subscribe()
     }
 
     /// Replaces the problems of this kind. For the parts that follow the revisions.

@@ -35,7 +35,7 @@ const MAX_CHANGES_PER_REVISION: usize = 500;
 impl Coordinator {
     /// The current credentials, and each later state.
     pub fn credentials(&self) -> watch::Receiver<Arc<Credentials>> {
-        self.0.publisher.credentials.subscribe()
+        self.0.served.credentials.subscribe()
     }
 
     /// Makes a credential valid from now on, and returns its revision. Its name must differ from
@@ -78,13 +78,13 @@ impl Inner {
             // Narrowing changes that came meanwhile are committed first: a revision states what the
             // one before it left, and nothing that is only pending.
             self.replay(&mut committer).await?;
-            self.store.open()?;
+            self.store.require()?;
             if self.state().pending().is_empty() {
                 break;
             }
         }
         let now = self.clock.wall_ms();
-        let known = self.publisher.credentials.borrow().clone();
+        let known = self.served.credentials.borrow().clone();
         let living = known.living(now).count();
         if living >= MAX_CREDENTIALS {
             return Err(CommandRejected::TooManyCredentials {
@@ -118,10 +118,10 @@ impl Inner {
         reason: Option<String>,
     ) -> Option<CommandOutcome> {
         let began = Instant::now();
-        let turn = self.fast_path.turn().await;
+        let fast_path = self.fast_path.lock().await;
         let at_ms = self.clock.wall_ms();
         let record = self
-            .publisher
+            .served
             .credentials
             .borrow()
             .get(&id)
@@ -145,8 +145,8 @@ impl Inner {
             superseded: Vec::new(),
             unknown: Unknown::default(),
         };
-        let pushed = self.apply_pending(&turn, pending).await;
-        drop(turn);
+        let pushed = self.apply_pending(&fast_path, pending).await;
+        drop(fast_path);
         Some(self.await_commit(began, pushed, Vec::new()).await)
     }
 

@@ -50,15 +50,15 @@ impl Inner {
         request: CommandRequest,
     ) -> Result<CommandOutcome, CommandRejected> {
         let Some((key, _)) = request.key.clone() else {
-            return self.execute_in_turn(request).await;
+            return self.execute_one(request).await;
         };
-        let turn = self.keys.take(&key).await;
-        let done = self.execute_in_turn(request).await;
-        self.keys.give_back(&key, turn);
+        let lock = self.keys.lock(&key).await;
+        let done = self.execute_one(request).await;
+        self.keys.unlock(&key, lock);
         done
     }
 
-    async fn execute_in_turn(
+    async fn execute_one(
         self: &Arc<Self>,
         request: CommandRequest,
     ) -> Result<CommandOutcome, CommandRejected> {
@@ -69,7 +69,7 @@ impl Inner {
         };
         let as_of = match &request.command {
             Command::Rollback { .. } => {
-                Some(self.as_of(&*self.store.open()?, &request.command).await?)
+                Some(self.as_of(&*self.store.require()?, &request.command).await?)
             }
             _ => None,
         };
@@ -79,21 +79,22 @@ impl Inner {
             reason: request.reason.clone(),
             unknown: Unknown::default(),
         };
-        let turn = self.fast_path.turn().await;
+        let fast_path = self.fast_path.lock().await;
         let (position, decided) = self.decide(&request, as_of.as_ref(), &mark)?;
         check_release(&request, &decided)?;
         match decided.classify(&mark) {
             CommandPath::Unchanged => {
-                drop(turn);
+                drop(fast_path);
                 Ok(self.unchanged(request.command.flag()).await)
             }
             CommandPath::Narrowing { narrowed, decided } => {
-                let pushed = self.apply_pending(&turn, pending(&request, &mark, narrowed)).await;
-                drop(turn);
+                let pushed =
+                    self.apply_pending(&fast_path, pending(&request, &mark, narrowed)).await;
+                drop(fast_path);
                 Ok(self.await_commit(began, pushed, decided.parts).await)
             }
             CommandPath::ByCommit(decided) => {
-                drop(turn);
+                drop(fast_path);
                 check_gates(&request, &decided)?;
                 self.execute_by_commit(request, mark, (position, decided, as_of), key).await
             }
@@ -127,7 +128,7 @@ impl Inner {
             // Narrowing changes that came meanwhile are committed first: a revision states what the
             // one before it left, and nothing that is only pending.
             self.replay(&mut committer).await?;
-            let store = self.store.open()?;
+            let store = self.store.require()?;
             let late = |_| CommandRejected::Down("it does not answer in time".to_owned());
             // A change that came meanwhile may bear the same key.
             if matches!(key, KeyState::NotSaid) || self.state().position() != position {

@@ -60,9 +60,9 @@ impl Inner {
         Some(if done { RECHECK_DELAY } else { RETRY_DELAY })
     }
 
-    /// Publishes the narrowing expiries, in one step.
+    /// Makes the narrowing expiries live, in one step.
     async fn expire_at_once(self: &Arc<Self>, narrowed: Vec<PendingChange>, now: i64) {
-        let turn = self.fast_path.turn().await;
+        let fast_path = self.fast_path.lock().await;
         let pending = PendingEntry {
             id: random_name().unwrap_or_else(|| format!("{ACTOR}-{now}")),
             at_ms: now,
@@ -75,7 +75,7 @@ impl Inner {
             superseded: Vec::new(),
             unknown: Unknown::default(),
         };
-        let pushed = self.apply_pending(&turn, pending).await;
+        let pushed = self.apply_pending(&fast_path, pending).await;
         self.leave(&pushed);
     }
 

@@ -14,7 +14,7 @@ use crate::ledger::PendingEntry;
 #[derive(Debug)]
 pub(super) struct FastPath {
     /// One narrowing change at a time.
-    pub turn: AsyncLock<()>,
+    pub lock: AsyncLock<()>,
     pub journal: AsyncLock<Option<Journal>>,
     /// How many bytes of the journal were in use when it was last free; see [`FastPath::journal_used`].
     used: Lock<Option<usize>>,
@@ -41,7 +41,7 @@ pub(super) struct Pushed {
 impl Default for FastPath {
     fn default() -> FastPath {
         FastPath {
-            turn: AsyncLock::new(Rank::Turn, ()),
+            lock: AsyncLock::new(Rank::FastPath, ()),
             journal: AsyncLock::new(Rank::Journal, None),
             used: Lock::default(),
             journaled: Lock::default(),
@@ -55,12 +55,12 @@ impl Default for FastPath {
 
 impl FastPath {
     /// Waits until no other change is on the fast path.
-    pub async fn turn(&self) -> AsyncLocked<()> {
-        self.turn.lock().await
+    pub async fn lock(&self) -> AsyncLocked<()> {
+        self.lock.lock().await
     }
 
-    pub fn try_turn(&self) -> Option<AsyncLocked<()>> {
-        self.turn.try_lock()
+    pub fn try_lock(&self) -> Option<AsyncLocked<()>> {
+        self.lock.try_lock()
     }
 
     /// How many bytes of the journal pending changes take; `None` where there is no journal. While the

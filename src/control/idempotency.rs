@@ -55,7 +55,7 @@ impl Inner {
             Some(known) if known != Some(*hash) => Err(CommandRejected::KeyReused),
             Some(_) => {
                 let survives_restart = self.survives(key).await;
-                let position = self.publisher.live.current().position();
+                let position = self.served.live.current().position();
                 Ok(Some(CommandOutcome::Pending { position, survives_restart, parts: Vec::new() }))
             }
         }

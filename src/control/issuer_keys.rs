@@ -139,7 +139,7 @@ impl IssuerKeys {
         // Nothing is published that a restart would forget.
         inner.save(&rotated).await.map_err(KeysRefused::NotSaved)?;
         (kept.keys, kept.is_saved) = (Some(rotated), true);
-        inner.publish(&kept);
+        inner.update_issuer(&kept);
         Ok(KeysChanged { keys: inner.issuer.keys(), survives_restart: true })
     }
 
@@ -159,7 +159,7 @@ impl IssuerKeys {
             None => inner.with_a_signer(stored.without(id, now_ms).ok_or(KeysRefused::NoSuchKey)?),
         };
         (kept.keys, kept.is_saved) = (Some(left.clone()), false);
-        inner.publish(&kept);
+        inner.update_issuer(&kept);
         kept.is_saved = inner.save(&left).await.is_ok();
         inner.report(&kept, None);
         Ok(KeysChanged { keys: inner.issuer.keys(), survives_restart: kept.is_saved })
@@ -225,12 +225,12 @@ impl Inner {
             }
             kept.keys = Some(keys);
         }
-        self.publish(&kept);
+        self.update_issuer(&kept);
         self.report(&kept, trouble);
     }
 
-    /// Signs and believes by what is kept.
-    fn publish(&self, kept: &Kept) {
+    /// The issuer signs and believes by what is kept, from now on.
+    fn update_issuer(&self, kept: &Kept) {
         let keys = match (&kept.keys, &self.listed) {
             (None, _) => return,
             (Some(keys), None) => keys.clone(),

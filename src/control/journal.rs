@@ -121,7 +121,7 @@ impl Inner {
             is_new |= state.apply_pending(entry);
         }
         if is_new {
-            self.refresh(&state);
+            self.go_live(&state);
         }
         Ok(())
     }
@@ -171,7 +171,7 @@ impl Inner {
         let (is_settled, committed) = {
             // A narrowing command may just now have journaled an entry that is not in the state
             // yet; a later one waits for the journal.
-            let Some(_turn) = self.fast_path.try_turn() else { return };
+            let Some(_fast_path) = self.fast_path.try_lock() else { return };
             let is_up = self.store.is_up();
             let state = self.state();
             (

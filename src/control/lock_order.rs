@@ -21,7 +21,7 @@ pub(super) enum Rank {
     /// Who may commit.
     Committer,
     /// Who may decide a command, and add a narrowing change.
-    Turn,
+    FastPath,
     /// Who may write to the journal.
     Journal,
     /// Who may write the last good state. From here on no lock is held across an `await`.
@@ -292,25 +292,25 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_handed_over_is_held_no_longer() {
-        let (turn, committer) =
-            (AsyncLock::new(Rank::Turn, ()), AsyncLock::new(Rank::Committer, ()));
+        let (fast_path, committer) =
+            (AsyncLock::new(Rank::FastPath, ()), AsyncLock::new(Rank::Committer, ()));
         let right = tokio::spawn(async move {
-            let turn = turn.lock().await.handed_over();
+            let fast_path = fast_path.lock().await.handed_over();
             let committer = committer.lock().await;
-            drop((turn, committer));
+            drop((fast_path, committer));
         });
         right.await.unwrap();
     }
 
     #[tokio::test]
     async fn what_a_task_holds_across_an_await_counts_for_its_threads_too() {
-        let (turn, committer, state) = (
-            AsyncLock::new(Rank::Turn, ()),
+        let (fast_path, committer, state) = (
+            AsyncLock::new(Rank::FastPath, ()),
             AsyncLock::new(Rank::Committer, ()),
             Lock::new(Rank::State, ()),
         );
         let wrong = tokio::spawn(async move {
-            let _turn = turn.lock().await;
+            let _fast_path = fast_path.lock().await;
             drop(state.lock());
             committer.lock().await
         });

@@ -58,7 +58,7 @@ pub(super) async fn maintain_store(inner: Weak<Inner>, mut leaps: LeapWatch) {
         if in_reach && (strong.files_wait() || strong.can_retire()) {
             strong.record().await;
         }
-        let credentials = strong.publisher.credentials.borrow().clone();
+        let credentials = strong.served.credentials.borrow().clone();
         strong.look_at_ends(&credentials);
         until_end = strong.expire().await;
     }

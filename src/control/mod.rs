@@ -6,7 +6,7 @@
 //!
 //! | owner | what it owns | file |
 //! |---|---|---|
-//! | `Publisher` | the effective state, and the live snapshot | `publisher`, `publish` |
+//! | `ServedState` | the effective state, and the live snapshot | `served_state`, `go_live` |
 //! | `StoreHandle` | the database in use, for reads and for the committer | `store_handle`, `database_status` |
 //! | `Committer` | the right to commit: one revision at a time | `committer`, `commit`, `replay`, `catch_up` |
 //! | `FastPath` | narrowing changes until they are committed | `fast_path`, `apply_pending`, `journal` |
@@ -57,16 +57,15 @@ mod folder;
 mod folder_change;
 mod folder_problems;
 mod follow_folder;
+mod go_live;
 mod idempotency;
 mod issuer_keys;
 mod journal;
-mod key_turns;
+mod key_locks;
 mod known_states;
 mod lock_order;
 mod maintenance;
 mod problems;
-mod publish;
-mod publisher;
 mod quarantine;
 mod reconcile;
 mod recovery;
@@ -74,6 +73,7 @@ mod replay;
 mod retirement;
 mod row_problem;
 mod saving;
+mod served_state;
 mod server_auth;
 mod session_revocations;
 mod session_revoker;

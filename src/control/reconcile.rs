@@ -15,7 +15,7 @@ use crate::flag::FlagKey;
 use crate::ledger::{EffectiveState, Subject, reconcile, reconcile_only};
 
 impl Inner {
-    /// Updates the definitions from a reading, and publishes what only narrows.
+    /// Updates the definitions from a reading, and makes live what only narrows.
     pub(super) async fn ingest(self: &Arc<Self>, contents: Arc<FlagFiles>) -> Applied {
         self.reconcile_by(move |inner, definitions| {
             if inner.state().catalog.segment(INTERNAL).is_some_and(|entry| !entry.record.is_empty())
@@ -43,7 +43,7 @@ impl Inner {
         self: &Arc<Self>,
         change: impl FnOnce(&Inner, &mut DefinitionSet) + Send + 'static,
     ) -> Applied {
-        // Of two concurrent callers, neither publishes what the other has found to be older.
+        // Of two concurrent callers, neither makes live what the other has found to be older.
         let _guard = self.reconciling.lock().await;
         let inner = self.clone();
         // Reading YAML and comparing thousands of flags takes time, so it runs on a thread of its

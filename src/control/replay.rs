@@ -15,7 +15,7 @@ impl Inner {
             if self.state().pending().is_empty() {
                 break;
             }
-            self.store.open()?;
+            self.store.require()?;
             let Some(pending) = self.state().claim_first() else { break };
             self.commit_entry(committer, pending).await?;
         }
@@ -44,7 +44,7 @@ impl Inner {
         committer: &mut Committer,
         pending: PendingEntry,
     ) -> Result<(), CommitError> {
-        let store = self.store.open()?;
+        let store = self.store.require()?;
         let mut superseded = Vec::new();
         for older in &pending.superseded {
             superseded
@@ -81,7 +81,7 @@ impl Inner {
                     } else {
                         CaughtUp::default()
                     };
-                    self.forget_entry(&pending.id, &caught_up);
+                    self.mark_entry_committed(&pending.id, &caught_up);
                     Ok(revision)
                 }
                 None => {

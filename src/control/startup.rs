@@ -13,14 +13,14 @@ use super::adopt::catalog_of_last_good;
 use super::committer::Committer;
 use super::disk_check::DiskCheck;
 use super::fast_path::FastPath;
-use super::key_turns::KeyTurns;
+use super::key_locks::KeyLocks;
 use super::lock_order::{AsyncLock, Lock, Rank};
 use super::problems::ProblemKind;
-use super::publisher::Publisher;
 use super::recovery::{
     Base, Copies, CopyState, DatabaseFound, Decision, FilesFound, Foreign, LocalState, decide,
     look_at_database, why_held,
 };
+use super::served_state::ServedState;
 use super::server_auth;
 use super::session_revocations::SessionRevocations;
 use super::startup_error::StartupError;
@@ -98,14 +98,14 @@ impl Coordinator {
         );
         let revocations = SessionRevocations::read(&data.revoked_sessions(), clock.now()).await;
         let inner = Arc::new(Inner {
-            publisher: Publisher::new(Live::new(Snapshot::cold(server_auth, public_path)), state),
+            served: ServedState::new(Live::new(Snapshot::cold(server_auth, public_path)), state),
             store: StoreHandle::new(kept),
             committer: AsyncLock::new(Rank::Committer, Committer::default()),
             fast_path: FastPath::default(),
             witnesses: Witnesses::new(copies, file, unknown),
             definitions: Lock::new(Rank::Definitions, definitions),
             reconciling: AsyncLock::new(Rank::Reconciling, ()),
-            keys: KeyTurns::default(),
+            keys: KeyLocks::default(),
             local_admin: LocalAdmin::default(),
             admin_token: AsyncLock::new(Rank::AdminToken, AdminToken::default()),
             ends: Lock::default(),
@@ -212,7 +212,7 @@ impl Inner {
         {
             let state = self.state();
             if !state.pending().is_empty() {
-                self.refresh(&state);
+                self.go_live(&state);
             }
         }
         if accept {

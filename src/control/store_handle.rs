@@ -66,7 +66,7 @@ impl StoreHandle {
     }
 
     /// The database, or why there is none.
-    pub fn open(&self) -> Result<Arc<Store>, CommitError> {
+    pub fn require(&self) -> Result<Arc<Store>, CommitError> {
         self.get().ok_or_else(|| match self.database() {
             Database::Down { why, .. } | Database::Held { why, .. } => CommitError::Down(why),
             Database::Up => CommitError::Down("it is being opened".to_owned()),

@@ -37,7 +37,7 @@ impl Inner {
     }
 
     fn not_yet_saved(&self) -> CommandOutcome {
-        let position = self.publisher.live.current().position();
+        let position = self.served.live.current().position();
         CommandOutcome::Pending { position, survives_restart: false, parts: Vec::new() }
     }
 }

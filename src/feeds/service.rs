@@ -25,8 +25,8 @@ use super::publish::Publish;
 use super::query::{From, PollQuery};
 use super::readers::Readers;
 use super::shared::{PublishError, RetentionOf, Shared};
+use super::single_flight::SingleFlight;
 use super::store::{EventStore, EventStoreError};
-use super::turns::Turns;
 use super::warm::{LookUp, WarmStream, WarmStreams, Watched};
 use super::writer::{Job, Writer};
 use crate::clock::Clock;
@@ -60,7 +60,7 @@ struct Handles {
     runtime: Handle,
     waiting_bytes: AtomicUsize,
     waiting_reads: Arc<AtomicUsize>,
-    turns: Turns,
+    reads: SingleFlight,
 }
 
 /// A stream in a list.
@@ -131,8 +131,8 @@ impl Feeds {
         // A disk that hangs does not hold up the start.
         let _ = timeout(READ_TIMEOUT, is_open).await;
         let (waiting_bytes, waiting_reads) = (AtomicUsize::new(0), Arc::default());
-        let turns = Turns::default();
-        Feeds(Arc::new(Handles { shared, jobs, runtime, waiting_bytes, waiting_reads, turns }))
+        let reads = SingleFlight::default();
+        Feeds(Arc::new(Handles { shared, jobs, runtime, waiting_bytes, waiting_reads, reads }))
     }
 
     /// Whether the database can be used.
@@ -348,8 +348,8 @@ impl Feeds {
             return Err(PollError::Unavailable);
         }
         let stream = self.stream(key, reader).await?.ok_or(PollError::NoStream)?;
-        let turn = self.0.turns.of(key);
-        let _read = turn.comes().await?;
+        let flight = self.0.reads.join(key);
+        let _read = flight.begin().await?;
         let state = stream.state.load_full();
         let followed = state.follow(&stream, at, render);
         if !matches!(followed, Followed::NotInMemory) {
@@ -392,8 +392,8 @@ impl Feeds {
             return Ok(known);
         }
         // Who waited for another's reading finds what that one read.
-        let turn = self.0.turns.of(key);
-        let _read = turn.comes().await?;
+        let flight = self.0.reads.join(key);
+        let _read = flight.begin().await?;
         if let Some(known) = self.known(key, reader) {
             return Ok(known);
         }

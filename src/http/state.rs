@@ -10,7 +10,7 @@ use super::feeds::HeldPolls;
 use super::incoming_bodies::IncomingBody;
 use super::openapi::ServedDocument;
 use super::proxies::Proxies;
-use super::public::Turns;
+use super::public::ConcurrencyLimit;
 use super::requests::RequestCounts;
 use super::sse::Hub;
 use crate::auth::Authenticator;
@@ -51,7 +51,7 @@ pub struct Parts {
     pub event_streams: Bytes,
     /// The OpenAPI document.
     pub contract: ServedDocument,
-    pub turns: Turns,
+    pub all_flags_limit: ConcurrencyLimit,
     pub proxies: Proxies,
     pub incoming_questions: IncomingBody,
     /// On the admin listener; strangers send nothing there.

@@ -15,7 +15,7 @@ pub const SLOWEST_DISK_BYTES_A_SECOND: u64 = 4_000_000;
 pub struct Commit<'a> {
     pub revision: &'a Revision,
     /// The head it was made for: the commit fails if the database has another one.
-    pub after: &'a Head,
+    pub expected_head: &'a Head,
     /// The blobs that its records refer to and the database may lack. If they exceed
     /// [`COMMIT_BLOB_BYTES`], they were staged.
     pub blobs: &'a Blobs,

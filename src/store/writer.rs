@@ -97,7 +97,7 @@ impl Writer {
         let mut taken = self.take().await?;
         let row = sqlx::query(BEGIN).fetch_one(&mut taken.connection).await;
         let (_, head) = rows::head(&row.map_err(StoreError::doing("begin a change"))?)?;
-        if head != *commit.after {
+        if head != *commit.expected_head {
             return Err(StoreError::Moved);
         }
         write_blobs(&mut taken.connection, commit.blobs).await?;
@@ -172,7 +172,7 @@ async fn write_blobs(connection: &mut SqliteConnection, blobs: &Blobs) -> Result
 }
 
 async fn write(connection: &mut SqliteConnection, commit: &Commit<'_>) -> Result<(), sqlx::Error> {
-    let Commit { revision, after, request, .. } = commit;
+    let Commit { revision, expected_head, request, .. } = commit;
     let number = revision.revision as i64;
     let only = match revision.changes.as_slice() {
         [only] => Some(only),
@@ -192,7 +192,7 @@ async fn write(connection: &mut SqliteConnection, commit: &Commit<'_>) -> Result
         .bind(revision.origin.as_str())
         .bind(revision.reason.clone())
         .bind(revision.idempotency_key.clone())
-        .bind(revision.head(after, *request).hash.to_string())
+        .bind(revision.head(expected_head, *request).hash.to_string())
         .bind(request.map(|request| request.to_string()))
         .bind(revision.actor.id.clone())
         .execute(connection)

@@ -68,11 +68,11 @@ impl Issuer {
     /// Signs and believes by these keys from now on.
     pub fn take(&self, keys: KeySet, now_ms: i64) {
         self.keys.store(Arc::new(keys));
-        self.refresh(now_ms);
+        self.update_believed(now_ms);
     }
 
     /// Stops believing keys that are over by now.
-    pub fn refresh(&self, now_ms: i64) {
+    fn update_believed(&self, now_ms: i64) {
         let set = self.keys.load();
         let ids: Vec<String> = set.believed(now_ms).map(|key| key.id().to_owned()).collect();
         if ids == **self.believed.load() {

@@ -20,7 +20,7 @@ impl StrategyFollower<'_> {
     /// Runs until the reader of the output leaves.
     pub async fn run(mut self) -> Result<(), CliError> {
         loop {
-            match self.turn().await {
+            match self.connect_once().await {
                 Ok(()) => {}
                 Err(Gone::Reader) => return Ok(()),
                 Err(Gone::Hopeless(error)) => return Err(self.client.with_hint(error).await),
@@ -29,7 +29,7 @@ impl StrategyFollower<'_> {
     }
 
     /// A stream, for as long as there is one, and then the wait for the next.
-    async fn turn(&mut self) -> Result<(), Gone> {
+    async fn connect_once(&mut self) -> Result<(), Gone> {
         let (what, why, pause) = match self.client.open().await {
             Ok(response) => {
                 self.failures = 0;

@@ -68,7 +68,7 @@ impl Inner {
             opened
         };
         self.adopt_store(committer, opened, &[]).await;
-        let Ok(store) = self.store.open() else {
+        let Ok(store) = self.store.require() else {
             return Err(StartupError::NotAccepted("it was lost".to_owned()));
         };
         let (head, carried) =
@@ -85,8 +85,8 @@ impl Inner {
         };
         let mut state = self.state();
         state.catalog.apply(revision.head(&head, None), &revision.changes, &carried.content);
-        self.refresh(&state);
-        self.publisher.revisions.send_replace(revision.revision);
+        self.go_live(&state);
+        self.served.revisions.send_replace(revision.revision);
         Ok(())
     }
 
@@ -151,7 +151,7 @@ async fn write(
         staging.step().await?;
     }
     drop(staging);
-    store.commit(Commit { revision: &revision, after: head, blobs, request: None }).await?;
+    store.commit(Commit { revision: &revision, expected_head: head, blobs, request: None }).await?;
     Ok(Some(revision))
 }
 

@@ -11,6 +11,7 @@ mod contract;
 mod convergence;
 mod errors;
 mod explain;
+mod fair_semaphore;
 mod feeds;
 mod flags;
 mod hello;
@@ -26,7 +27,6 @@ mod revisions;
 mod scrapes;
 mod state;
 mod tokens;
-mod turns;
 mod view;
 mod while_good;
 

@@ -68,17 +68,17 @@ mod tests {
         let bytes: Bytes = vec![7; 2 * PIECE_BYTES + 1].into();
         let mut body = in_pieces(bytes.clone());
         let mut poll = || Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop()));
-        let (mut read, mut turns) = (Vec::new(), 0);
+        let (mut read, mut yields) = (Vec::new(), 0);
         loop {
             match poll() {
                 Poll::Ready(Some(frame)) => {
                     read.extend_from_slice(&frame.unwrap().into_data().unwrap());
                 }
                 Poll::Ready(None) => break,
-                Poll::Pending => turns += 1,
+                Poll::Pending => yields += 1,
             }
         }
-        assert_eq!((read.len(), turns), (bytes.len(), 2));
+        assert_eq!((read.len(), yields), (bytes.len(), 2));
         assert!(read == bytes);
     }
 }

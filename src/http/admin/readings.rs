@@ -2,8 +2,8 @@
 //! one.
 //!
 //! A bounded number is answered at once, of those that read memory and of those that read the
-//! database each; the others wait for their turn (`turns`). The database is verified once for all
-//! callers that ask meanwhile.
+//! database each; the others wait for their turn (`fair_semaphore`). The database is verified once
+//! for all callers that ask meanwhile.
 
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
-use super::turns::{Busy, Turns};
+use super::fair_semaphore::{Busy, FairSemaphore};
 use crate::control::CommandRejected;
 use crate::ledger::CredentialId;
 use crate::store::VerifyReport;
@@ -23,7 +23,7 @@ pub const SLOW: &str = "it does not answer in time";
 /// How many readings work at once, of those in memory and of those of the database each.
 const AT_ONCE: usize = 2;
 
-/// What a reading reads. Each source has turns of its own: a slow database does not delay a look at
+/// What a reading reads. Each source has permits of its own: a slow database does not delay a look at
 /// what is live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -34,8 +34,8 @@ pub enum Source {
 /// The readings of a service.
 #[derive(Debug)]
 pub struct Readings {
-    of_memory: Arc<Turns<Reader>>,
-    of_database: Arc<Turns<Reader>>,
+    of_memory: Arc<FairSemaphore<Reader>>,
+    of_database: Arc<FairSemaphore<Reader>>,
     verifying: Mutex<Option<watch::Receiver<Option<Verified>>>>,
     closed: watch::Sender<bool>,
     counts: Arc<Counts>,
@@ -62,8 +62,8 @@ struct Counts {
 impl Default for Readings {
     fn default() -> Readings {
         Readings {
-            of_memory: Turns::new(AT_ONCE),
-            of_database: Turns::new(AT_ONCE),
+            of_memory: FairSemaphore::new(AT_ONCE),
+            of_database: FairSemaphore::new(AT_ONCE),
             verifying: Mutex::default(),
             closed: watch::Sender::new(false),
             counts: Arc::default(),
@@ -80,14 +80,14 @@ impl Readings {
         reader: Reader,
         work: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, Busy> {
-        let turns = match source {
+        let semaphore = match source {
             Source::Memory => &self.of_memory,
             Source::Database => &self.of_database,
         };
-        let turn = turns.take(reader).await?;
+        let permit = semaphore.acquire(reader).await?;
         let working = async move {
             let done = work.await;
-            drop(turn);
+            drop(permit);
             done
         };
         self.work(working).await.ok_or(Busy)

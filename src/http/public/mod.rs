@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-pub use all_flags::{Every, Turns, Windows};
+pub use all_flags::{ConcurrencyLimit, Every, Windows};
 pub use auth::{caller, caller_with_body, own_user, server, user, with_body};
 pub use caller::Caller;
 pub use evaluation_request::EvaluationRequest;
@@ -88,7 +88,7 @@ impl PublicState {
             clock: coordinator.clock().clone(),
             public_path: public_path.clone(),
             contract: ServedDocument::of(move || document_at(&public_path)),
-            turns: Turns::default(),
+            all_flags_limit: ConcurrencyLimit::default(),
             proxies,
             incoming_questions: IncomingBody::default(),
             incoming_commands: IncomingBody::default(),

@@ -237,8 +237,8 @@ impl Hub {
 
     /// Wakes the streams that match `which`, in batches.
     async fn wake(&self, which: impl Fn(&Stream) -> bool) {
-        let (mut turns, mut from) = (self.wake_batcher.turns(), 0);
-        while let Some(next) = self.streams.wake(from, turns.next(), &which) {
+        let (mut batches, mut from) = (self.wake_batcher.batches(), 0);
+        while let Some(next) = self.streams.wake(from, batches.next(), &which) {
             from = next;
             yield_now().await;
         }

@@ -2,7 +2,7 @@
 //! streams would delay every question by tens of milliseconds.
 //!
 //! A stream that is sent an event is work for the system; one whose document is unchanged is next
-//! to none. So where most of the last ones had nothing to send, more are woken at once: each turn
+//! to none. So where most of the last ones had nothing to send, more are woken at once: each batch
 //! costs a thread that runs dry and another that is woken.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -24,8 +24,8 @@ pub struct WakeBatcher {
     decided: AtomicUsize,
 }
 
-/// The turns of one change.
-pub struct Turns<'a> {
+/// The batches of streams that one change wakes.
+pub struct WakeBatches<'a> {
     batcher: &'a WakeBatcher,
     sent: usize,
     unchanged: usize,
@@ -53,8 +53,8 @@ impl WakeBatcher {
         self.decided.load(Relaxed)
     }
 
-    pub fn turns(&self) -> Turns<'_> {
-        Turns {
+    pub fn batches(&self) -> WakeBatches<'_> {
+        WakeBatches {
             batcher: self,
             sent: self.sent.load(Relaxed),
             unchanged: self.unchanged.load(Relaxed),
@@ -63,8 +63,8 @@ impl WakeBatcher {
     }
 }
 
-impl Turns<'_> {
-    /// How many streams to wake in the next turn, by what became of those before.
+impl WakeBatches<'_> {
+    /// How many streams to wake in the next batch, by what became of those before.
     pub fn next(&mut self) -> usize {
         let (sent, unchanged) =
             (self.batcher.sent.load(Relaxed), self.batcher.unchanged.load(Relaxed));
@@ -82,13 +82,13 @@ impl Turns<'_> {
 mod tests {
     use super::*;
 
-    /// For each turn: how many streams had something to send, and how many had nothing.
-    fn check(what: &str, turns: &[(usize, usize)], expected: usize) {
+    /// For each batch: how many streams had something to send, and how many had nothing.
+    fn check(what: &str, batches: &[(usize, usize)], expected: usize) {
         let batcher = WakeBatcher::default();
         // Counts of an earlier change do not matter.
         batcher.unchanged.fetch_add(1_000, Relaxed);
-        let mut change = batcher.turns();
-        for (sent, unchanged) in turns {
+        let mut change = batcher.batches();
+        for (sent, unchanged) in batches {
             change.next();
             batcher.sent.fetch_add(*sent, Relaxed);
             batcher.unchanged.fetch_add(*unchanged, Relaxed);

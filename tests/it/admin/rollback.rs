@@ -29,8 +29,12 @@ async fn flap(service: &Service, times: usize) {
             idempotency_key: None,
             changes: vec![Change::of_flag(&key, action, Some(before), Some(record.clone()))],
         };
-        let commit =
-            Commit { revision: &revision, after: &head, blobs: &Blobs::new(), request: None };
+        let commit = Commit {
+            revision: &revision,
+            expected_head: &head,
+            blobs: &Blobs::new(),
+            request: None,
+        };
         store.commit(commit).await.unwrap();
         head = store.head().await.unwrap().1;
     }

@@ -55,7 +55,7 @@ async fn blobs_of_any_length_are_written_one_mebibyte_at_a_time() {
             let revision = written.next(vec![change]);
             let commit = Commit {
                 revision: &revision,
-                after: &head,
+                expected_head: &head,
                 blobs: &Blobs::from([(id, text)]),
                 request: None,
             };
@@ -70,7 +70,7 @@ async fn blobs_of_any_length_are_written_one_mebibyte_at_a_time() {
     assert!(longest < STEP_BYTES as u64, "the log was of {longest} bytes");
     let bytes = {
         let revision = written.next(changes.clone());
-        Commit { revision: &revision, after: &head, blobs: &blobs, request: None }.bytes()
+        Commit { revision: &revision, expected_head: &head, blobs: &blobs, request: None }.bytes()
     };
     assert!(bytes < 4 * MIB as u64, "{bytes} bytes for 40 small changes");
     written.commit(changes, &blobs).await;
@@ -86,8 +86,12 @@ async fn a_revision_with_unstaged_blobs_is_refused_whole() {
     let mut written = Written::new().await;
     let (changes, blobs) = large("f", 3, COMMIT_BLOB_BYTES / 2);
     let revision = written.next(changes.clone());
-    let commit =
-        || Commit { revision: &revision, after: &written.head, blobs: &blobs, request: None };
+    let commit = || Commit {
+        revision: &revision,
+        expected_head: &written.head,
+        blobs: &blobs,
+        request: None,
+    };
     assert!(matches!(written.store.commit(commit()).await.unwrap_err(), StoreError::NotStaged));
     assert_eq!(written.store.head().await.unwrap().1, written.head);
     // With these staged, few enough are missing to be written with the revision.

@@ -34,7 +34,9 @@ async fn commit(store: &Store, changes: &[Change], blobs: &Blobs) -> u64 {
             idempotency_key: None,
             changes: changes.to_vec(),
         };
-        match store.commit(Commit { revision: &revision, after: &head, blobs, request: None }).await
+        match store
+            .commit(Commit { revision: &revision, expected_head: &head, blobs, request: None })
+            .await
         {
             Ok(()) => return revision.revision,
             Err(StoreError::Moved) => {}

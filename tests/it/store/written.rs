@@ -60,7 +60,8 @@ impl Written {
         while !staging.is_done() {
             staging.step().await.unwrap();
         }
-        let commit = Commit { revision: &revision, after: &self.head, blobs, request: None };
+        let commit =
+            Commit { revision: &revision, expected_head: &self.head, blobs, request: None };
         self.store.commit(commit).await.unwrap();
         self.head = revision.head(&self.head, None);
         assert_eq!(self.store.head().await.unwrap().1, self.head);

@@ -230,7 +230,7 @@ impl EffectiveState {
 
     /// Forgets an entry that was committed or read back from the database. If its revision is an
     /// older one, the position stays as it was.
-    pub fn forget(&mut self, id: &str) {
+    pub fn mark_committed(&mut self, id: &str) {
         self.floor = self.position();
         self.tried.remove(id);
         if Arc::make_mut(&mut self.pending).remove(id).is_none() {
@@ -239,7 +239,7 @@ impl EffectiveState {
     }
 
     /// Forgets entries that turned out to be committed, before they were visible as pending.
-    pub fn forget_unseen(&mut self, ids: &[String]) {
+    pub fn drop_committed(&mut self, ids: &[String]) {
         let pending = Arc::make_mut(&mut self.pending);
         for id in ids {
             self.tried.remove(id);

@@ -245,7 +245,7 @@ impl Line<'_> {
     fn replay(&mut self) {
         while let Some(pending) = self.state.pending().first().cloned() {
             let (changes, _) = pending.changes(|key| self.state.catalog.flag(key.as_str()));
-            self.state.forget(&pending.id);
+            self.state.mark_committed(&pending.id);
             self.apply(&changes);
         }
     }

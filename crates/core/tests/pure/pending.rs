@@ -141,7 +141,7 @@ fn an_entry_whose_commit_has_begun_stays() {
     state.apply_pending(entry("2", vec![set("f00000", 8_000)]));
     state.apply_pending(entry("3", vec![set("f00000", 7_000)]));
     assert_eq!(names(&state), ["1", "3"]);
-    state.forget("1");
+    state.mark_committed("1");
     assert_eq!(names(&state), ["3"]);
     // The entries that a start reads may be committed: only the database can tell.
     let read = EffectiveState::of(state.catalog.clone(), state.pending().to_vec());
@@ -227,7 +227,7 @@ fn asking_every_flag_costs_no_more_with_all_of_them_pending() {
         assert!(state.revocations_to_carry(5).is_empty());
         while let Some(pending) = state.claim_first() {
             assert!(state.pending().request_of(&pending.id).is_some());
-            state.forget(&pending.id);
+            state.mark_committed(&pending.id);
         }
         assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     }

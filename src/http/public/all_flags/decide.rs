@@ -57,7 +57,7 @@ impl PublicState {
         let stranger = kept.caller().is_stranger();
         let mut coming = self.incoming_questions.in_line(kept.bytes(), stranger);
         let decide = async {
-            let _turn = self.turns.next(stranger).await;
+            let _permit = self.all_flags_limit.acquire(stranger).await;
             let now = self.live.current().clone();
             // What was kept is enough for the flags of that snapshot.
             let snapshot = if kept.lacks(now.context_needs()) { kept_at } else { now };

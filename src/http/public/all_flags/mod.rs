@@ -4,14 +4,14 @@
 //! |---|---|
 //! | `outcomes` | which outcome each flag has, and the tag of all of them |
 //! | `decide` | when a caller's flags are evaluated |
-//! | `turns` | how many callers at once |
+//! | `concurrency_limit` | how many callers at once |
 //! | `windows` | how the body is written |
 
+mod concurrency_limit;
 mod decide;
 mod outcomes;
-mod turns;
 mod windows;
 
+pub use concurrency_limit::ConcurrencyLimit;
 pub use outcomes::Every;
-pub use turns::Turns;
 pub use windows::{Tagged, Windows};

@@ -1,17 +1,17 @@
 //! How the effective state goes live.
 
-use super::publisher::{Published, State};
+use super::served_state::{State, WentLive};
 use super::{ControlEvent, Inner};
 use crate::ledger::EffectiveState;
 
 impl Inner {
     pub(super) fn state(&self) -> State<'_> {
-        self.publisher.state()
+        self.served.state()
     }
 
-    /// Publishes the present state.
-    pub(super) fn refresh(&self, state: &EffectiveState) {
-        let Published { credentials, live } = self.publisher.publish(state, self.clock.now());
+    /// Makes the present state live.
+    pub(super) fn go_live(&self, state: &EffectiveState) {
+        let WentLive { credentials, live } = self.served.go_live(state, self.clock.now());
         if let Some(credentials) = credentials {
             self.look_at_ends(&credentials);
         }

@@ -12,45 +12,45 @@ use tokio::sync::oneshot;
 const MAX_WAITING: usize = 256;
 const MAX_WAITING_OF_CALLER: usize = 64;
 
-/// A number of turns, and the callers that wait for one.
+/// A number of permits, and the callers that wait for one.
 #[derive(Debug)]
-pub struct Turns<C: PartialEq> {
+pub struct FairSemaphore<C: PartialEq> {
     queue: Mutex<Queue<C>>,
     refused: AtomicU64,
 }
 
 #[derive(Debug)]
 struct Queue<C: PartialEq> {
-    /// Turns that are free.
+    /// Permits that are free.
     free: usize,
     /// Callers that wait, the one whose turn comes next first; each with its requests, the oldest
     /// first.
     callers: VecDeque<(C, VecDeque<Waiting<C>>)>,
 }
 
-type Waiting<C> = oneshot::Sender<Turn<C>>;
+type Waiting<C> = oneshot::Sender<Permit<C>>;
 
-/// A turn; the next request has it when this is dropped.
+/// Lets a request work; the next request has it when this is dropped.
 #[derive(Debug)]
-pub struct Turn<C: PartialEq>(Option<Arc<Turns<C>>>);
+pub struct Permit<C: PartialEq>(Option<Arc<FairSemaphore<C>>>);
 
 /// As many requests wait as may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Busy;
 
-impl<C: PartialEq> Turns<C> {
-    pub fn new(at_once: usize) -> Arc<Turns<C>> {
+impl<C: PartialEq> FairSemaphore<C> {
+    pub fn new(at_once: usize) -> Arc<FairSemaphore<C>> {
         let queue = Queue { free: at_once, callers: VecDeque::new() };
-        Arc::new(Turns { queue: Mutex::new(queue), refused: AtomicU64::new(0) })
+        Arc::new(FairSemaphore { queue: Mutex::new(queue), refused: AtomicU64::new(0) })
     }
 
-    /// Waits for a turn.
-    pub async fn take(self: &Arc<Self>, caller: C) -> Result<Turn<C>, Busy> {
+    /// Waits for a permit.
+    pub async fn acquire(self: &Arc<Self>, caller: C) -> Result<Permit<C>, Busy> {
         let receiver = {
             let mut queue = self.queue();
             if queue.free > 0 {
                 queue.free -= 1;
-                return Ok(Turn(Some(self.clone())));
+                return Ok(Permit(Some(self.clone())));
             }
             let entered = queue.enter(caller);
             if entered.is_err() {
@@ -58,7 +58,7 @@ impl<C: PartialEq> Turns<C> {
             }
             entered?
         };
-        // Turns are passed on for as long as any request waits.
+        // Permits are passed on for as long as any request waits.
         receiver.await.map_err(|_| Busy)
     }
 
@@ -78,7 +78,7 @@ impl<C: PartialEq> Turns<C> {
 }
 
 impl<C: PartialEq> Queue<C> {
-    fn enter(&mut self, caller: C) -> Result<oneshot::Receiver<Turn<C>>, Busy> {
+    fn enter(&mut self, caller: C) -> Result<oneshot::Receiver<Permit<C>>, Busy> {
         if self.is_full_for(&caller) {
             self.forget_gone();
             if self.is_full_for(&caller) {
@@ -112,7 +112,7 @@ impl<C: PartialEq> Queue<C> {
     }
 
     /// The oldest request of the caller whose turn it is; that caller then comes after all others.
-    /// If no request waits, the turn is free.
+    /// If no request waits, the permit is free.
     fn next(&mut self) -> Option<Waiting<C>> {
         let Some((caller, mut waiting)) = self.callers.pop_front() else {
             self.free += 1;
@@ -126,20 +126,20 @@ impl<C: PartialEq> Queue<C> {
     }
 }
 
-impl<C: PartialEq> Drop for Turn<C> {
+impl<C: PartialEq> Drop for Permit<C> {
     fn drop(&mut self) {
-        let Some(turns) = self.0.take() else { return };
-        let mut turn = Turn(Some(turns.clone()));
+        let Some(semaphore) = self.0.take() else { return };
+        let mut permit = Permit(Some(semaphore.clone()));
         loop {
-            let Some(next) = turns.queue().next() else {
-                // The turn is free, and is not passed on when this one is dropped.
-                turn.0 = None;
+            let Some(next) = semaphore.queue().next() else {
+                // The permit is free, and is not passed on when this one is dropped.
+                permit.0 = None;
                 return;
             };
-            match next.send(turn) {
+            match next.send(permit) {
                 Ok(()) => return,
                 // That caller has hung up.
-                Err(unwanted) => turn = unwanted,
+                Err(unwanted) => permit = unwanted,
             }
         }
     }
@@ -160,43 +160,43 @@ mod tests {
 
     #[test]
     fn callers_take_turns_however_often_one_asks() {
-        let turns = Turns::new(1);
-        let mut first = pin!(turns.take("viewer"));
-        let Poll::Ready(Ok(turn)) = poll(first.as_mut()) else {
+        let semaphore = FairSemaphore::new(1);
+        let mut first = pin!(semaphore.acquire("viewer"));
+        let Poll::Ready(Ok(permit)) = poll(first.as_mut()) else {
             panic!("the first has its turn at once")
         };
-        let mut of_viewer: Vec<_> = (0..3).map(|_| Box::pin(turns.take("viewer"))).collect();
-        let mut of_operator = pin!(turns.take("operator"));
+        let mut of_viewer: Vec<_> = (0..3).map(|_| Box::pin(semaphore.acquire("viewer"))).collect();
+        let mut of_operator = pin!(semaphore.acquire("operator"));
         of_viewer.iter_mut().for_each(|request| assert!(poll(request.as_mut()).is_pending()));
         assert!(poll(of_operator.as_mut()).is_pending());
-        drop(turn);
-        let Poll::Ready(Ok(turn)) = poll(of_viewer[0].as_mut()) else {
+        drop(permit);
+        let Poll::Ready(Ok(permit)) = poll(of_viewer[0].as_mut()) else {
             panic!("the oldest comes first")
         };
         assert!(poll(of_operator.as_mut()).is_pending());
-        drop(turn);
-        let Poll::Ready(Ok(turn)) = poll(of_operator.as_mut()) else {
+        drop(permit);
+        let Poll::Ready(Ok(permit)) = poll(of_operator.as_mut()) else {
             panic!("then comes the other caller")
         };
         assert!(poll(of_viewer[1].as_mut()).is_pending());
         // A caller that has hung up delays no other, also if its turn has come already.
         drop(of_viewer.remove(1));
-        drop(turn);
+        drop(permit);
         drop(of_viewer.remove(1));
-        let mut last = pin!(turns.take("viewer"));
+        let mut last = pin!(semaphore.acquire("viewer"));
         assert!(matches!(poll(last.as_mut()), Poll::Ready(Ok(_))));
     }
 
     #[test]
     fn waiting_requests_of_one_caller_and_of_all_are_bounded() {
-        let turns = Turns::new(1);
-        let mut first = pin!(turns.take(0));
-        let Poll::Ready(Ok(_turn)) = poll(first.as_mut()) else {
+        let semaphore = FairSemaphore::new(1);
+        let mut first = pin!(semaphore.acquire(0));
+        let Poll::Ready(Ok(_permit)) = poll(first.as_mut()) else {
             panic!("the first has its turn at once")
         };
         let mut waiting = Vec::new();
         let mut take = |caller: usize| {
-            let mut request = Box::pin(turns.take(caller));
+            let mut request = Box::pin(semaphore.acquire(caller));
             let is_refused = matches!(poll(request.as_mut()), Poll::Ready(Err(Busy)));
             waiting.push(request);
             is_refused
@@ -209,10 +209,10 @@ mod tests {
             assert!(!take(1 + other));
         }
         assert!(take(1_000_000), "all have as many as there may be");
-        assert_eq!(turns.refused(), 2);
+        assert_eq!(semaphore.refused(), 2);
         // Requests whose callers hang up make room.
         waiting.clear();
-        let mut request = pin!(turns.take(0));
+        let mut request = pin!(semaphore.acquire(0));
         assert!(poll(request.as_mut()).is_pending());
     }
 }

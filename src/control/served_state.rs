@@ -14,9 +14,9 @@ use crate::live::Live;
 use crate::moment::Moment;
 use crate::snapshot::Position;
 
-/// Owns the effective state and publishes it.
+/// Owns the effective state and makes it live.
 #[derive(Debug)]
-pub(super) struct Publisher {
+pub(super) struct ServedState {
     pub live: Arc<Live>,
     state: Lock<Arc<EffectiveState>>,
     pub credentials: watch::Sender<Arc<Credentials>>,
@@ -29,8 +29,8 @@ pub(super) struct Publisher {
 #[derive(Debug)]
 pub(super) struct State<'a>(Locked<'a, Arc<EffectiveState>>);
 
-/// What a publication changed.
-pub(super) struct Published {
+/// What changed when a state went live.
+pub(super) struct WentLive {
     pub credentials: Option<Arc<Credentials>>,
     pub live: Option<(Position, Vec<FlagKey>)>,
 }
@@ -49,9 +49,9 @@ impl DerefMut for State<'_> {
     }
 }
 
-impl Publisher {
-    pub fn new(live: Live, state: EffectiveState) -> Publisher {
-        Publisher {
+impl ServedState {
+    pub fn new(live: Live, state: EffectiveState) -> ServedState {
+        ServedState {
             live: Arc::new(live),
             state: Lock::new(Rank::State, Arc::new(state)),
             credentials: watch::Sender::default(),
@@ -68,8 +68,8 @@ impl Publisher {
         self.state.lock().clone()
     }
 
-    /// Publishes a state.
-    pub fn publish(&self, state: &EffectiveState, now: Moment) -> Published {
+    /// Makes a state live.
+    pub fn go_live(&self, state: &EffectiveState, now: Moment) -> WentLive {
         let credentials = self.credentials.borrow().next(state, now).map(Arc::new);
         if let Some(credentials) = &credentials {
             self.credentials.send_replace(credentials.clone());
@@ -77,13 +77,13 @@ impl Publisher {
         // An unknown flag is answered `polling` for as long as no flag was ever recorded, whatever
         // else was.
         if state.has_no_flags() && self.live.current().is_cold() {
-            return Published { credentials, live: None };
+            return WentLive { credentials, live: None };
         }
         let current = self.live.current().clone();
         let (snapshot, changed) =
             current.next(state.position(), state.effective_flags().into_iter());
         let position = snapshot.position();
-        let is_newer = self.live.publish(snapshot);
-        Published { credentials, live: is_newer.then_some((position, changed)) }
+        let is_newer = self.live.swap_in(snapshot);
+        WentLive { credentials, live: is_newer.then_some((position, changed)) }
     }
 }
