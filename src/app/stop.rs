@@ -24,50 +24,34 @@ impl App {
     /// Lets running requests finish, for at most 5 s. Parts that hang are left behind, each after a
     /// limit of its own; the whole stop takes at most 18 s.
     pub async fn stop(self) {
-        let App {
-            coordinator,
-            server,
-            watch,
-            admin,
-            admin_socket,
-            orders,
-            admin_thread,
-            readings,
-            webhook,
-            feeds: (feeds, feeds_thread),
-            announced,
-            ..
-        } = self;
-        let (data, addresses) = announced;
-        let (socket, name) = admin_socket.unzip();
-        let forget = move || {
+        let (data, addresses) = self.announced;
+        let (socket, name) = self.admin_socket.unzip();
+        let withdraw = move || {
             (
                 data.remove_own_addresses(&addresses),
                 name.map(|name| data.remove_own_admin_socket(&name)),
             )
         };
-        let _ = timeout(STOP_IO_TIMEOUT, blocking(forget)).await;
-        let _ = timeout(2 * STOP_IO_TIMEOUT, blocking(move || drop(watch))).await;
-        let _ = timeout(LISTENER_STOP_TIMEOUT, server.stop()).await;
+        let _ = timeout(STOP_IO_TIMEOUT, blocking(withdraw)).await;
+        let _ = timeout(2 * STOP_IO_TIMEOUT, blocking(move || drop(self.watch))).await;
+        let _ = timeout(LISTENER_STOP_TIMEOUT, self.server.stop()).await;
         // The socket answers until the last client was served.
         let stop_socket = async move {
             if let Some(socket) = socket {
                 socket.stop().await;
             }
         };
-        let stop_admin = async move { tokio::join!(admin.stop(), stop_socket) };
-        let _ = timeout(LISTENER_STOP_TIMEOUT, admin_thread.run(stop_admin)).await;
-        readings.close();
+        let stop_admin = async move { tokio::join!(self.admin.stop(), stop_socket) };
+        let _ = timeout(LISTENER_STOP_TIMEOUT, self.admin_thread.run(stop_admin)).await;
+        self.readings.close();
+        let (feeds, feeds_thread) = self.feeds;
         let _ = timeout(FEEDS_CLOSE_TIMEOUT, feeds.close()).await;
         // Changes that were not delivered yet are delivered after the next start.
-        let (follower, webhook) = webhook.unzip();
+        let (follower, webhook_thread) = self.webhook.unzip();
         drop(follower);
-        let _ = timeout(
-            COORDINATOR_CLOSE_TIMEOUT,
-            orders.run(async move { coordinator.close().await }),
-        )
-        .await;
-        let threads = [Some(orders), Some(admin_thread), webhook, Some(feeds_thread)]
+        let close = async move { self.coordinator.close().await };
+        let _ = timeout(COORDINATOR_CLOSE_TIMEOUT, self.orders.run(close)).await;
+        let threads = [Some(self.orders), Some(self.admin_thread), webhook_thread, Some(feeds_thread)]
             .into_iter()
             .flatten()
             .map(ThreadRuntime::close);
@@ -82,27 +66,16 @@ impl App {
 
     /// Ends at once, like a kill: nothing more is written.
     pub async fn abandon(self) {
-        let App {
-            coordinator,
-            server,
-            watch,
-            admin,
-            orders,
-            admin_thread,
-            readings,
-            webhook,
-            feeds,
-            ..
-        } = self;
-        drop((coordinator, watch));
-        readings.close();
-        orders.close().await;
-        admin_thread.close().await;
-        if let Some((follower, thread)) = webhook {
+        drop((self.coordinator, self.watch));
+        self.readings.close();
+        self.orders.close().await;
+        self.admin_thread.close().await;
+        if let Some((follower, thread)) = self.webhook {
             drop(follower);
             thread.close().await;
         }
-        feeds.1.close().await;
-        drop((server, admin));
+        let (_, feeds_thread) = self.feeds;
+        feeds_thread.close().await;
+        drop((self.server, self.admin));
     }
 }
