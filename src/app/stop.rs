@@ -51,10 +51,11 @@ impl App {
         drop(follower);
         let close = async move { self.coordinator.close().await };
         let _ = timeout(COORDINATOR_CLOSE_TIMEOUT, self.orders.run(close)).await;
-        let threads = [Some(self.orders), Some(self.admin_thread), webhook_thread, Some(feeds_thread)]
-            .into_iter()
-            .flatten()
-            .map(ThreadRuntime::close);
+        let threads =
+            [Some(self.orders), Some(self.admin_thread), webhook_thread, Some(feeds_thread)]
+                .into_iter()
+                .flatten()
+                .map(ThreadRuntime::close);
         let closing: Vec<_> = threads.map(tokio::spawn).collect();
         let closed = async {
             for thread in closing {

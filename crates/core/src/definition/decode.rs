@@ -120,20 +120,13 @@ impl<'a> Decoder<'a> {
             }
         }
         for key in shape.required() {
-            if record.get(key).is_none() && !mistyped.contains(&key) {
-                let value = match key {
-                    "version" => "1",
-                    "enabled" => "true",
-                    "default" | "when_stopped" | "expect" => "polling",
-                    "strategy" => "realtime-v2",
-                    _ => "…",
-                };
-                let hint = format!("add `{key}: {value}`");
+            let name = key.name;
+            if record.get(name).is_none() && !mistyped.contains(&name) {
                 self.report(
                     record.place,
                     Code::MissingKey,
-                    format!("{} needs the key `{key}`", shape.what),
-                    Some(hint),
+                    format!("{} needs the key `{name}`", shape.what),
+                    Some(format!("add `{name}: {}`", key.example)),
                 );
             }
         }

@@ -14,7 +14,7 @@ use crate::flag::{AttributeName, FlagKey, RuleName, Salt, SegmentKey};
 pub const FLAG: MapSchema = MapSchema {
     what: "a flag",
     keys: &[
-        required("version", ValueKind::Version, "The version of the format."),
+        required("version", ValueKind::Version, "The version of the format.").such_as("1"),
         required(
             "flag",
             ValueKind::Pattern(FlagKey::PATTERN),
@@ -27,9 +27,12 @@ pub const FLAG: MapSchema = MapSchema {
             ValueKind::Pattern(Salt::PATTERN),
             "Separates this flag's buckets from another's; else the flag's key. Another salt reshuffles everybody.",
         ),
-        required("enabled", ValueKind::Boolean, "`false` serves `when_stopped` to everybody."),
-        required("when_stopped", BASELINE, "Served while the flag is stopped or not enabled."),
-        required("default", BASELINE, "What deny, allow, rules and rollout leave over."),
+        required("enabled", ValueKind::Boolean, "`false` serves `when_stopped` to everybody.")
+            .such_as("true"),
+        required("when_stopped", BASELINE, "Served while the flag is stopped or not enabled.")
+            .such_as("polling"),
+        required("default", BASELINE, "What deny, allow, rules and rollout leave over.")
+            .such_as("polling"),
         optional(
             "bucket_by",
             ValueKind::Pattern(AttributeName::PATTERN),
@@ -115,7 +118,7 @@ pub const ALLOW: MapSchema = MapSchema {
         DOMAINS,
         IN_SEGMENT,
         WHEN,
-        required("strategy", STRATEGY, "What is served."),
+        required("strategy", STRATEGY, "What is served.").such_as("realtime-v2"),
     ],
     least: WHOM,
 };
@@ -128,7 +131,7 @@ pub const RULE: MapSchema = MapSchema {
             "The rule's name, once in a flag and no step's code.",
         ),
         required("when", ValueKind::Condition, "The condition."),
-        required("strategy", STRATEGY, "What is served when it is true."),
+        required("strategy", STRATEGY, "What is served when it is true.").such_as("realtime-v2"),
     ],
     least: MinKeys::Nothing,
 };

@@ -47,7 +47,7 @@ fn record(shape: &MapSchema) -> Json {
         shape.keys.iter().map(|key| (key.name.to_owned(), property(key))).collect();
     let mut schema =
         json!({ "type": "object", "properties": properties, "additionalProperties": false });
-    let required: Vec<&str> = shape.required().collect();
+    let required: Vec<&str> = shape.required().map(|key| key.name).collect();
     if !required.is_empty() {
         schema["required"] = json!(required);
     }

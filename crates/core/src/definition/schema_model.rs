@@ -22,6 +22,8 @@ pub struct Key {
     pub holds: ValueKind,
     /// One line, shown in an editor on hover.
     pub says: &'static str,
+    /// A value to write where the key is missing.
+    pub example: &'static str,
 }
 
 /// What a map must contain besides its required keys.
@@ -80,11 +82,17 @@ pub const SHARE: ValueKind =
 pub const DURATION: ValueKind = ValueKind::Quantity("[0-9]+(ms|s|m|h|d)");
 
 pub const fn required(name: &'static str, holds: ValueKind, says: &'static str) -> Key {
-    Key { name, required: true, holds, says }
+    Key { name, required: true, holds, says, example: "…" }
 }
 
 pub const fn optional(name: &'static str, holds: ValueKind, says: &'static str) -> Key {
-    Key { name, required: false, holds, says }
+    Key { name, required: false, holds, says, example: "…" }
+}
+
+impl Key {
+    pub const fn such_as(self, example: &'static str) -> Key {
+        Key { example, ..self }
+    }
 }
 
 impl MapSchema {
@@ -92,7 +100,7 @@ impl MapSchema {
         self.keys.iter().map(|key| key.name)
     }
 
-    pub fn required(&self) -> impl Iterator<Item = &'static str> {
-        self.keys.iter().filter(|key| key.required).map(|key| key.name)
+    pub fn required(&self) -> impl Iterator<Item = &'static Key> {
+        self.keys.iter().filter(|key| key.required)
     }
 }

@@ -15,7 +15,7 @@ use crate::flag::{Members, Segment, SegmentKey};
 pub const SEGMENT: MapSchema = MapSchema {
     what: "a segment",
     keys: &[
-        required("version", ValueKind::Version, "The version of the format."),
+        required("version", ValueKind::Version, "The version of the format.").such_as("1"),
         required(
             "segment",
             ValueKind::Pattern(SegmentKey::PATTERN),

@@ -35,7 +35,8 @@ const IDENTITY: Key = optional(
     ValueKind::Words(|| IDENTITIES.map(|(word, _)| word).to_vec()),
     "Who vouches for them (verified).",
 );
-const EXPECT: Key = required("expect", STRATEGY, "The strategy the user must get.");
+const EXPECT: Key =
+    required("expect", STRATEGY, "The strategy the user must get.").such_as("polling");
 const BY: Key = optional("by", ID, "The step that must have decided, or the name of a rule.");
 const NAME: Key = optional("name", TEXT, "What the case is called, for people.");
 const EACH: Key = optional("each", ValueKind::Choices, "One case for each value of an attribute.");
