@@ -5,24 +5,18 @@
 //! reading is not read again.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, Metadata};
-use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, SystemTime};
 
+use super::fingerprint::Fingerprint;
+use super::pulse::Pulse;
+use super::read_file::{is_absent, is_still, read_file, why};
 use crate::definition::limits::{MAX_USERS_FILE_BYTES, MAX_YAML_BYTES};
-use crate::definition::{File, FlagFiles, RETIRED_FILE, Subject, Text, users_file_of};
-use crate::regular_file;
+use crate::definition::{File, FlagFiles, RETIRED_FILE, Subject, users_file_of};
 
 /// The subfolders with YAML files of Turnout.
 const SUBFOLDERS: [&str; 2] = ["segments", "tests"];
-
-/// From this size on a file is long: it is compared piece by piece.
-const LONG_BYTES: usize = 512 * 1024;
-const PIECE_BYTES: usize = 64 * 1024;
 
 /// Reads one folder repeatedly.
 #[derive(Debug)]
@@ -33,29 +27,6 @@ pub struct FlagsDir {
     /// The subfolders that could not be read the last time.
     unreadable: BTreeMap<String, String>,
     pulse: Pulse,
-}
-
-/// Whether a folder is being read, and whether the reading makes progress: a disk or mount may
-/// hang.
-#[derive(Clone, Debug, Default)]
-pub struct Pulse(Arc<Beats>);
-
-#[derive(Debug, Default)]
-struct Beats {
-    is_reading: AtomicBool,
-    /// Rises with every file, and with every piece of a long one.
-    count: AtomicU64,
-}
-
-impl Pulse {
-    /// The progress of the current reading; `None` while none runs.
-    pub fn of_reading(&self) -> Option<u64> {
-        self.0.is_reading.load(Relaxed).then(|| self.0.count.load(Relaxed))
-    }
-
-    fn beat(&self) {
-        self.0.count.fetch_add(1, Relaxed);
-    }
 }
 
 #[derive(Clone, Debug)]
@@ -70,16 +41,6 @@ struct CachedFile {
 
 /// The subfolders' names, and why they cannot be read.
 type UnreadableFolders = BTreeMap<String, String>;
-
-/// What the system reports of a file without reading it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Fingerprint {
-    device: u64,
-    inode: u64,
-    bytes: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
 
 impl FlagsDir {
     pub fn new(root: impl Into<PathBuf>, internal_user_ids: Vec<String>) -> FlagsDir {
@@ -103,9 +64,9 @@ impl FlagsDir {
 
     /// The present content of the folder.
     pub fn read(&mut self) -> FlagFiles {
-        self.pulse.0.is_reading.store(true, Relaxed);
+        self.pulse.begin();
         let contents = self.read_all();
-        self.pulse.0.is_reading.store(false, Relaxed);
+        self.pulse.end();
         contents
     }
 
@@ -288,89 +249,6 @@ fn yaml_files(folder: &Path, prefix: &str) -> io::Result<Vec<(String, bool)>> {
         }
     }
     Ok(paths)
-}
-
-fn read_file(path: &Path, metadata: &Metadata, most: usize, pulse: &Pulse) -> io::Result<File> {
-    let file = regular_file::open(path)?;
-    let mut bytes = Vec::with_capacity(metadata.len().min(most as u64) as usize);
-    Beating(file.take(most as u64 + 1), pulse).read_to_end(&mut bytes)?;
-    if bytes.len() > most {
-        Ok(File::TooLarge { bytes: metadata.len().max(bytes.len() as u64) })
-    } else {
-        Ok(File::Text(Text::new(bytes)))
-    }
-}
-
-/// Whether a long file is unchanged. It is compared while it is read: read into memory, it would be
-/// there twice.
-fn is_still(path: &Path, metadata: &Metadata, text: &Text, pulse: &Pulse) -> io::Result<bool> {
-    if text.bytes.len() < LONG_BYTES
-        || metadata.len() != text.bytes.len() as u64
-        || !metadata.is_file()
-    {
-        return Ok(false);
-    }
-    let (mut file, mut rest, mut buffer) =
-        (regular_file::open(path)?, &text.bytes[..], vec![0; PIECE_BYTES]);
-    loop {
-        let read = file.read(&mut buffer)?;
-        pulse.beat();
-        match rest.split_at_checked(read) {
-            Some((same, after)) if read > 0 && same == &buffer[..read] => rest = after,
-            _ => return Ok(read == 0 && rest.is_empty()),
-        }
-    }
-}
-
-/// Whether the error means that nothing is at the path.
-fn is_absent(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
-}
-
-/// Reports progress while it is read.
-struct Beating<'a, R>(R, &'a Pulse);
-
-impl<R: Read> Read for Beating<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.1.beat();
-        self.0.read(buffer)
-    }
-}
-
-/// The system's message, without its error number.
-fn why(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => "does not exist".to_owned(),
-        io::ErrorKind::PermissionDenied => "may not be read by this user".to_owned(),
-        io::ErrorKind::NotADirectory => "is no folder".to_owned(),
-        _ => {
-            let text = error.to_string();
-            text.split(" (os error").next().unwrap_or(&text).to_owned()
-        }
-    }
-}
-
-impl Fingerprint {
-    const NONE: Fingerprint =
-        Fingerprint { device: 0, inode: 0, bytes: 0, modified: (0, 0), changed: (0, 0) };
-
-    fn of(metadata: &Metadata) -> Fingerprint {
-        Fingerprint {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            bytes: metadata.len(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        }
-    }
-
-    /// Whether a later save would surely show: time stamps are coarse, so a fresh one proves
-    /// nothing.
-    fn is_old(&self) -> bool {
-        let changed = SystemTime::UNIX_EPOCH
-            + Duration::new(self.changed.0.max(0) as u64, self.changed.1.max(0) as u32);
-        crate::clock::wall().duration_since(changed).is_ok_and(|age| age > Duration::from_secs(2))
-    }
 }
 
 /// The paths of the files that differ between two readings.

@@ -2,8 +2,12 @@
 
 mod debounce;
 mod dir;
+mod fingerprint;
 mod os_watcher;
+mod pulse;
+mod read_file;
 mod watch;
 
-pub use dir::{FlagsDir, Pulse};
+pub use dir::FlagsDir;
+pub use pulse::Pulse;
 pub use watch::{Mode, Watch};

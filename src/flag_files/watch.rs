@@ -11,8 +11,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::debounce::Debouncer;
-use super::dir::{FlagsDir, Pulse};
+use super::dir::FlagsDir;
 use super::os_watcher::{OsWatcher, Signal};
+use super::pulse::Pulse;
 use crate::definition::FlagFiles;
 
 /// The longest wait at the end for a running reading; one that hangs is left behind.

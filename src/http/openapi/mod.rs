@@ -12,6 +12,7 @@ mod operation;
 mod refusals;
 mod schema;
 mod served;
+mod summaries;
 
 use std::convert::Infallible;
 
