@@ -294,6 +294,8 @@ await "status says so" '^database DOWN since .*, serving revision 17 from memory
 typed "set build-events 90% --reason more" 4 <<'OUT'
 turnout: the database is out of reach (WHY); stopping and lowering work all the same
 OUT
+same "nothing is asked that cannot be done" "turnout: the database is out of reach
+[exit 4]" "$(terminal "y" set build-events 90% --reason more | sed -E 's/ of reach.*/ of reach/; /^  /d')"
 typed "stop build-events" 0 <<'OUT'
 position 17+1   build-events   realtime-v2 30% -> STOPPED (polling)
 live here, not yet saved: it is saved when the database answers again; survives a restart

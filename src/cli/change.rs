@@ -11,7 +11,7 @@ use serde::Serialize;
 use turnout_api::admin::commands::{
     CommandOutcome, FlagChange, Outcome, PlainCommand, ResumeCommand, RollbackCommand, SetCommand,
 };
-use turnout_api::admin::flags::{FlagState, Status};
+use turnout_api::admin::flags::{DatabaseStatus, FlagState, Status};
 use turnout_api::problem::Code;
 
 use super::answer::Answer;
@@ -168,6 +168,9 @@ impl ChangeArgs {
                 // What only takes a hold away, and opens nothing, is not asked about.
                 let widens = widening.as_ref().and_then(|widening| widening.widens);
                 let widens = widens.unwrap_or(true);
+                if widens {
+                    is_in_reach(&shown)?;
+                }
                 if widens && !stays_stopped && !is_confirmed(would) {
                     return Ok(Exit::No);
                 }
@@ -208,6 +211,19 @@ impl ChangeArgs {
 fn give_reason(body: &mut impl Command, reason: Option<String>) {
     if let Some(reason) = reason.filter(|reason| !reason.trim().is_empty()) {
         *body.reason() = Some(reason);
+    }
+}
+
+/// While the database is away a widening change is refused, and a yes to a question would change nothing.
+pub fn is_in_reach(Status { database, .. }: &Status) -> Result<(), CliError> {
+    match (database.state, &database.why) {
+        (DatabaseStatus::Down, why) => {
+            let why = why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+            Err(CliError::failed(format!(
+                "the database is out of reach{why}; stopping and lowering work all the same"
+            )))
+        }
+        _ => Ok(()),
     }
 }
 

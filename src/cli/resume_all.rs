@@ -5,7 +5,7 @@ use turnout_api::admin::commands::ResumeCommand;
 use turnout_api::admin::flags::{Attribution, FlagState, Status};
 
 use super::caller;
-use super::change::{ChangeArgs, ConfirmArgs, RESUME, confirmed, reason_of};
+use super::change::{ChangeArgs, ConfirmArgs, RESUME, confirmed, is_in_reach, reason_of};
 use super::count;
 use super::exit::Exit;
 use super::http_client::CliError;
@@ -30,7 +30,8 @@ pub fn run(args: &ChangeArgs, asking: &ConfirmArgs, body: &ResumeCommand) -> Exi
         print_note("no flag is stopped");
         return Exit::Yes;
     };
-    let reached = flags.iter().try_for_each(|flag| caller::reaches(&status, flag));
+    let reaches = || flags.iter().try_for_each(|flag| caller::reaches(&status, flag));
+    let reached = is_in_reach(&status).and_then(|()| reaches());
     if let Err(CliError { exit, message, .. }) = reached {
         print_error(&message);
         return exit;

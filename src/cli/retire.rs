@@ -80,7 +80,7 @@ impl Retire {
                 (Exit::Failed, format!("{} could not be removed: {error}", self.shown(&name)))
             })?;
         }
-        print_lines(&self.done(has_file, &definitions, &name));
+        print_lines(&self.done(has_file.then_some(&*name), &definitions, &contents));
         Ok(Exit::Yes)
     }
 
@@ -126,12 +126,18 @@ impl Retire {
         format!("there is no {}{hint}", self.shown(&format!("{}.yaml", self.flag)))
     }
 
-    fn done(&self, has_file: bool, definitions: &DefinitionSet, name: &str) -> String {
-        let mut text = format!("{} has a line for {}", self.shown(RETIRED_FILE), self.flag);
-        if has_file {
-            text.push_str(&format!(", and {} is removed", self.shown(name)));
-        }
-        text.push('\n');
+    /// What was done; `file` is the flag's own, if it had one.
+    fn done(
+        &self,
+        file: Option<&str>,
+        definitions: &DefinitionSet,
+        contents: &FlagFiles,
+    ) -> String {
+        let listed = format!("{} has a line for {}", self.shown(RETIRED_FILE), self.flag);
+        let Some(name) = file else {
+            return format!("{listed}; {}\n", self.no_file(contents));
+        };
+        let mut text = format!("{listed}, and {} is removed\n", self.shown(name));
         for table in definitions.files_that_decide(name) {
             if table.starts_with("tests/") {
                 text.push_str(&format!("{} tests it, and may go too\n", self.shown(&table)));

@@ -178,8 +178,13 @@ inBrowser('a stop with -w counts every browser as confirmed or ended, and none a
   expect(streams.told + streams.missing).toBe(0);
   expect(streams.confirmed + streams.ended).toBe(3);
   // Which of the two a browser is depends on whether its word comes before its stream's end.
-  const counted = [...stdout.matchAll(/(\d+) (?:of \d+ clients? holds? it|left realtime)/g)].map(([, count]) => Number(count));
-  expect(counted.reduce((sum, count) => sum + count, 0), stdout).toBe(3);
+  const counted = [...stdout.matchAll(/(\d+) (?:of \d+ clients? holds? it|left realtime)/g)].map(([, count]) =>
+    Number(count),
+  );
+  expect(
+    counted.reduce((sum, count) => sum + count, 0),
+    stdout,
+  ).toBe(3);
   await set.publish(5);
   for (const tab of tabs) await shows(set, tab);
 });

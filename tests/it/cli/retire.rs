@@ -36,7 +36,11 @@ fn a_flag_is_given_up_in_the_folder() {
             "./flags/retired.txt has a line for tiny, and ./flags/tiny.yaml is removed\n./flags/tests/tiny.yaml tests it",
         ),
         ("retire tiny", 0, "tiny is retired"),
-        ("retire gone --yes", 0, "./flags/retired.txt has a line for gone\n"),
+        (
+            "retire gone --yes",
+            0,
+            "./flags/retired.txt has a line for gone; there is no ./flags/gone.yaml",
+        ),
         ("retire other --flags ./nowhere", 4, "nowhere does not exist"),
     ];
     for (typed, exit, says) in table {
