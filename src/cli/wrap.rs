@@ -36,7 +36,10 @@ pub fn lines_of(line: &str, columns: usize) -> Vec<String> {
     let further = plain.len() - own.len() + hang;
     let (mut lines, mut rest, mut indent) = (Vec::new(), line, 0);
     while indent + width(rest.trim_end()) > columns {
-        let Some((before, after)) = broken(rest, columns.saturating_sub(indent)) else { break };
+        let follows_a_colon = lines.last().is_some_and(|line: &String| line.ends_with(':'));
+        let is_to_copy = follows_a_colon || lines.is_empty() && plain.starts_with(' ');
+        let room = columns.saturating_sub(indent);
+        let Some((before, after)) = broken(rest, room, is_to_copy) else { break };
         lines.push(format!("{:indent$}{}", "", before.trim_end()));
         (rest, indent) = (after.trim_start(), further);
     }
@@ -52,9 +55,9 @@ fn is_of_a_drawing(plain: &str) -> bool {
 }
 
 /// A text before and after the best break within so many columns; else the first break there is.
-fn broken(text: &str, columns: usize) -> Option<(&str, &str)> {
+fn broken(text: &str, columns: usize, is_to_copy: bool) -> Option<(&str, &str)> {
     let (start, end) = (text.len() - text.trim_start().len(), text.trim_end().len());
-    let kept = kept_whole(text, columns);
+    let kept = kept_whole(text, columns, is_to_copy);
     let is_within = |at: &usize| (start + 1..end).contains(at);
     let is_break =
         |at: &usize| is_within(at) && kept.iter().all(|(from, to)| at < from || at >= to);
@@ -72,11 +75,11 @@ fn broken(text: &str, columns: usize) -> Option<(&str, &str)> {
 
 /// Where a text must not be broken: commands of this program, and what stands in backticks. What is
 /// longer than a line is broken all the same, except a command that is to be copied: one in backticks,
-/// after a colon, or on a line of its own.
-fn kept_whole(text: &str, columns: usize) -> Vec<(usize, usize)> {
+/// after a colon, or at the start of a text that `is_to_copy`.
+fn kept_whole(text: &str, columns: usize, is_to_copy: bool) -> Vec<(usize, usize)> {
     let fits = |(from, to): &(usize, usize)| {
         let before = text.get(..*from).unwrap_or_default();
-        let is_to_copy = before.ends_with(": ") || before.trim_start().is_empty();
+        let is_to_copy = before.ends_with(": ") || is_to_copy && before.trim_start().is_empty();
         text.get(*from..*to).is_some_and(|part| {
             part.starts_with("`turnout ")
                 || part.starts_with("turnout ") && is_to_copy
@@ -147,6 +150,11 @@ mod tests {
                 "stopped by oncall; type: turnout resume chat --reason '…'; then look",
                 50,
                 "stopped by oncall; type:\n  turnout resume chat --reason '…'; then look",
+            ),
+            (
+                "to lift that, type: turnout resume chat --reason '…'",
+                24,
+                "to lift that, type:\n  turnout resume chat --reason '…'",
             ),
             (
                 "as it was: `turnout set chat 5% --reason x` does it",

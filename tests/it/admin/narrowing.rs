@@ -90,6 +90,42 @@ async fn a_narrow_only_caller_cannot_set_an_expiry_that_widens() {
     check(&[held("1%", 2, "90%")], "stop", json!({}), YES).await;
 }
 
+/// Going back to `enabled: false` gives every user `when_stopped`, and is kept over later saves. It
+/// narrows where no user had `disabled` before.
+#[tokio::test]
+async fn a_narrow_only_caller_takes_no_user_out_of_disabled() {
+    const HALF: &str = "rollout: { realtime-v2: 50% }";
+    let table = [
+        (HALF, "polling", "polling", 200),
+        (HALF, "disabled", "polling", 403),
+        (HALF, "disabled", "disabled", 200),
+        ("rollout: { realtime-v2: 50%, disabled: 1% }", "polling", "polling", 403),
+        ("deny: [{ users: [u-1], strategy: disabled }]", "polling", "polling", 403),
+        (
+            "rules: [{ name: a, when: { email: x@example.com }, strategy: disabled }]",
+            "polling",
+            "polling",
+            403,
+        ),
+    ];
+    for (rest, default, when_stopped, wanted) in table {
+        let file = |enabled: bool| {
+            format!(
+                "version: 1\nflag: chat\nenabled: {enabled}\ndefault: {default}\nwhen_stopped: {when_stopped}\n{rest}\n"
+            )
+        };
+        let service = Service::start(&[("chat.yaml", &file(false))]).await;
+        let off = service.state("chat").await["live"].clone();
+        fs::write(service.flags.join("chat.yaml"), file(true)).unwrap();
+        wait_until("it to be switched on", async || service.state("chat").await["live"] != off)
+            .await;
+        let secret = service.make_token("pager", "stopper", json!({})).await.secret;
+        let (status, answer) =
+            service.order_as(&secret, "/v1/flags/chat/rollback", json!({})).await;
+        assert_eq!(status, wanted, "{rest} {default} {when_stopped}: {answer}");
+    }
+}
+
 #[tokio::test]
 async fn an_expiry_that_lowers_further_is_kept_and_reported() {
     let service = Service::start(&[("chat.yaml", &half("10%"))]).await;

@@ -6,11 +6,12 @@
 use std::sync::Arc;
 
 use super::entry::FlagEntry;
-use crate::flag::{Definition, Split, differences};
+use crate::flag::{Baseline, Definition, Share, Split, Strategy, differences};
 
 /// True for a stop, whatever expiries are held; for a split over the same definition in which
 /// `realtime-v2` does not rise and `disabled` does not fall, at this and every later moment; for a
-/// definition that differs in its rollout in that way, or only in `enabled: false`.
+/// definition that differs in its rollout in that way, or only in `enabled: false`. A definition that
+/// a command pins must not take users out of `disabled` by it, as a file may.
 pub fn is_narrowing(before: &FlagEntry, after: &FlagEntry) -> bool {
     let mut stopped = before.record.clone();
     stopped.stop = after.record.stop.clone();
@@ -21,6 +22,11 @@ pub fn is_narrowing(before: &FlagEntry, after: &FlagEntry) -> bool {
         return false;
     }
     let (Some(old), Some(new)) = (before.in_force(), after.in_force()) else { return false };
+    // A file may switch a flag off for all who had `disabled`, as a stop does. What a command pins is
+    // kept over later files, so there it counts.
+    if before.record.pin != after.record.pin && takes_out_of_disabled(before.split(), old, new) {
+        return false;
+    }
     let given = match (&before.definition, &after.definition) {
         (Some(old), Some(new)) => narrows_as_written(old, new),
         _ => false,
@@ -39,6 +45,16 @@ fn narrows_as_written(old: &Arc<Definition>, new: &Arc<Definition>) -> bool {
         () if only(|what| what.starts_with("rollout.")) => narrows(old.rollout, new.rollout),
         () => false,
     }
+}
+
+/// Whether switching off may give `polling` to users who had `disabled`.
+fn takes_out_of_disabled(split: Option<Split>, old: &Definition, new: &Definition) -> bool {
+    let entries = old.deny.iter().chain(&old.allow).map(|entry| entry.strategy);
+    let mut given = entries.chain(old.rules.iter().map(|rule| rule.strategy));
+    let may_disable = old.default == Baseline::Disabled
+        || split.is_some_and(|split| split.disabled() != Share::NONE)
+        || given.any(|strategy| strategy == Strategy::Disabled);
+    old.enabled && !new.enabled && new.when_stopped != Baseline::Disabled && may_disable
 }
 
 fn narrows(before: Option<Split>, after: Option<Split>) -> bool {
