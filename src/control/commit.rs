@@ -23,6 +23,7 @@ impl Inner {
         of_entry: Option<&str>,
     ) -> Result<u64, CommitError> {
         let done = self.try_to_commit(committer, proposal, of_entry).await;
+        self.report_saving(None);
         self.note_commit(&done);
         done
     }
@@ -55,7 +56,9 @@ impl Inner {
         let after = revision.head(&head, request);
         let commit =
             Commit { revision: &revision, expected_head: &head, blobs: &content.blobs, request };
-        let error = match staging::stage(&store, &content.blobs).await {
+        let report = |progress| self.report_saving(Some(progress));
+        let staged = staging::stage(&store, &content.blobs, report).await;
+        let error = match staged {
             Ok(()) => match timeout(staging::limit_of(&commit), store.commit(commit)).await {
                 Ok(Ok(())) => {
                     self.apply_revision(after, &revision, &content, of_entry);

@@ -8,6 +8,7 @@ use super::{ControlEvent, Inner, Problem, ProblemKind};
 use crate::definition::{DefinitionSet, Progress};
 use crate::flag::FlagKey;
 use crate::ledger::{EffectiveState, Subject};
+use crate::store;
 
 /// The most subjects that are listed as waiting.
 const MAX_LISTED: usize = 10;
@@ -26,6 +27,36 @@ impl Inner {
             ProblemKind::FilesWait,
             subjects.iter().take(MAX_LISTED).map(waiting).collect(),
         );
+    }
+
+    /// Reports how far the writing of a large change is; `None` once it has ended. The log gets a line
+    /// when that begins, not for every step.
+    pub(super) fn report_saving(&self, progress: Option<store::Progress>) {
+        let was_known = self.problems.has(ProblemKind::Saving);
+        let mib = |bytes: u64| bytes / 1024 / 1024;
+        let saving = |progress: store::Progress| {
+            Problem {
+            kind: ProblemKind::Saving,
+            subject: None,
+            message: format!(
+                "a change is being saved and not live yet: {} of {} MiB are written",
+                mib(progress.done_bytes),
+                mib(progress.total_bytes)
+            ),
+            hint: "it goes live by itself once it is whole; what lowers or switches off is live at once"
+                .to_owned(),
+        }
+        };
+        if progress.is_none() && !was_known {
+            return;
+        }
+        let new_problems =
+            self.problems.set(ProblemKind::Saving, progress.map(saving).into_iter().collect());
+        if !was_known {
+            new_problems
+                .into_iter()
+                .for_each(|trouble| (self.observer)(&ControlEvent::Problem(trouble)));
+        }
     }
 
     /// While a database is held for a person's decision, no file is taken in: it is not known which

@@ -59,6 +59,8 @@ pub enum ProblemKind {
     FilesWait,
     /// A flag's new form waits for its tests.
     TestsRun,
+    /// A large change is being written, and how far that is.
+    Saving,
     MissingFile,
     /// The disk or mount of the flags folder does not answer.
     FlagsFolder,
@@ -106,6 +108,7 @@ impl ProblemKind {
             ProblemKind::PoisonRow => "poison-row",
             ProblemKind::FilesWait => "files-wait",
             ProblemKind::TestsRun => "tests-run",
+            ProblemKind::Saving => "saving",
             ProblemKind::MissingFile => "missing-file",
             ProblemKind::FlagsFolder => "flags-folder",
             ProblemKind::ExpiryWouldWiden => "expiry-would-widen",

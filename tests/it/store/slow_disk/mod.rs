@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
@@ -69,6 +70,16 @@ async fn status(program: &Program) -> Json {
     asked.json().await.unwrap()
 }
 
+/// The message of the problem with this code, if there is one.
+async fn problem(program: &Program, code: &str) -> Option<String> {
+    let asked = program.client.get(program.admin_url("/v1/problems"));
+    let problems: Json =
+        asked.bearer_auth(program.token()).send().await.unwrap().json().await.unwrap();
+    let problems = problems["problems"].as_array().unwrap().iter();
+    let of_code = problems.filter(|problem| problem["code"] == code);
+    of_code.map(|problem| problem["message"].as_str().unwrap().to_owned()).next()
+}
+
 /// Waits until the revision is saved, and checks that the database counts as up all the while.
 async fn reach(
     what: &str,
@@ -132,7 +143,16 @@ async fn everything_within_the_limits_is_saved_on_a_slow_disk() {
     }
     let begun = Instant::now();
     fs::rename(program.path("segments"), program.path("flags/segments")).unwrap();
-    reach("the lists", within, &program, async |status| status["revision"] != before).await;
+    let said = Mutex::new(String::new());
+    reach("the lists", within, &program, async |status| {
+        let saving = problem(&program, "saving").await;
+        said.lock().unwrap().extend(saving.into_iter().map(|saving| format!("{saving}\n")));
+        status["revision"] != before
+    })
+    .await;
+    let said = said.into_inner().unwrap();
+    assert!(said.contains(" MiB are written"), "it does not say how far it is: {said:?}");
+    assert_eq!(problem(&program, "saving").await, None);
     let saved = begun.elapsed();
     let least = Duration::from_millis((lists * ids.len() / kilobytes_a_second) as u64);
     assert!(
