@@ -10,8 +10,9 @@
 //! | `check` | whether a backup is whole: every page, row and event |
 //! | `manifest` | what a backup says of itself |
 //!
-//! A backup opens nothing: it has no token, and no key that signs. What knows of later states (`last-good`, the journal of
-//! a folder, the record of heads) is left where it is, so that a start sees that the copy is older.
+//! A backup opens nothing: it has no token, and no key that signs. What knows of later states
+//! (`last-good`, the journal of a folder, the record of heads) is left where it is, so that a start
+//! sees that the copy is older.
 
 mod check;
 mod copying;

@@ -66,6 +66,10 @@ pub async fn restore(
         _ => None,
     };
     knows_what_goes(&folder, from, of_last_good.as_ref()).await?;
+    // First: where this fails, nothing has moved.
+    if manifest.has(REVOKED_SESSIONS) {
+        revocations::carry(from, data)?;
+    }
     let put = |name: &str| put(&from.join(name), &data.join(name), now_ms);
     // The copies stand beside their places before anything moves.
     let mut aside = Vec::new();
@@ -76,9 +80,6 @@ pub async fn restore(
     let (of_backup, to) = (from.join(JOURNAL), folder.journal());
     if !has_copies && manifest.has(JOURNAL) {
         copy_file(&of_backup, &to).map_err(|error| BackupError::io("write it", &to, &error))?;
-    }
-    if manifest.has(REVOKED_SESSIONS) {
-        revocations::carry(from, data)?;
     }
     let has_heads = Store::leaves_sqlite(&data.join(HEADS));
     let forecast = forecast(&folder).await;

@@ -7,6 +7,7 @@ use super::BackupError;
 use super::copying::{copy_file, copy_when_whole};
 use crate::auth::SessionRevocation;
 use crate::data_dir::{FoundRevocations, REVOKED_SESSIONS, ReadRevocations, RevocationsFile};
+use crate::display_text;
 
 /// Copies the revocations into a backup.
 pub async fn copy(data: &Path, folder: &Path) -> Result<(), BackupError> {
@@ -25,7 +26,8 @@ pub async fn copy(data: &Path, folder: &Path) -> Result<(), BackupError> {
 pub fn carry(from: &Path, data: &Path) -> Result<(), BackupError> {
     let (from, to) = (from.join(REVOKED_SESSIONS), data.join(REVOKED_SESSIONS));
     let failed = |error| BackupError::io("write it", &to, &error);
-    let Ok(Some(carried)) = good(&from) else { return Ok(()) };
+    let unread = |why| BackupError::Refused(format!("{} {why}", display_text::path(&from)));
+    let Some(carried) = good(&from).map_err(unread)? else { return Ok(()) };
     let here = match RevocationsFile::look(&to) {
         FoundRevocations::Absent => return copy_file(&from, &to).map_err(failed),
         FoundRevocations::Good(here) => here,
