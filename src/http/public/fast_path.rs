@@ -66,16 +66,15 @@ impl PublicService {
         // Without CORS it comes last, which hyper sees to.
         let states_length = !self.origins.is_empty();
         Box::pin(async move {
-            let (head, body) = request.into_parts();
-            let path = head.uri.path();
+            // The head stays where it is: moving it would cost as much as a look-up in it.
+            let body = std::mem::take(request.body_mut());
+            let (path, headers) = (request.uri().path(), request.headers());
             let key = path.get(path.len() - key..).unwrap_or_default();
             match question {
-                Question::Posted => {
-                    strategy::evaluate_posted(&state, key, &head.headers, body).await
-                }
-                Question::Own => strategy::evaluate_own(&state, key, &head.headers),
+                Question::Posted => strategy::evaluate_posted(&state, key, headers, body).await,
+                Question::Own => strategy::evaluate_own(&state, key, headers),
                 Question::Ofrep => {
-                    let answer = ofrep::evaluate_posted(&state, key, &head.headers, body).await;
+                    let answer = ofrep::evaluate_posted(&state, key, headers, body).await;
                     if states_length { with_length(answer) } else { answer }
                 }
             }
@@ -149,11 +148,13 @@ fn without_prefix<'u>(public_path: &PublicPath, uri: &'u Uri) -> Option<&'u str>
 /// The question a request asks and the flag it asks for, if the key stands in the path unencoded,
 /// with nothing after it.
 fn plain_question<'p>(method: &Method, path: &'p str) -> Option<(Question, &'p str)> {
-    let behind = |template: &str| path.strip_prefix(template.split_once('{')?.0);
-    let (question, key) = match (behind(strategy::ONE_PATH), method) {
+    let asked = path.strip_prefix(strategy::ONE_PATH.strip_suffix("{flag}")?);
+    let (question, key) = match (asked, method) {
         (Some(key), &Method::POST) => (Question::Posted, key),
         (Some(key), &Method::GET) => (Question::Own, key),
-        (None, &Method::POST) => (Question::Ofrep, behind(ofrep::ONE_PATH)?),
+        (None, &Method::POST) => {
+            (Question::Ofrep, path.strip_prefix(ofrep::ONE_PATH.strip_suffix("{key}")?)?)
+        }
         _ => return None,
     };
     let plain = !key.is_empty() && !key.bytes().any(|byte| matches!(byte, b'/' | b'%'));
