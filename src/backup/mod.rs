@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `take` | copies, checks the copy, and only then gives it its name |
 //! | `restore` | puts a copy into a data folder, and keeps what was there |
+//! | `pending` | what was live and in no database yet |
 //! | `revocations` | whose sessions are revoked |
 //! | `copying` | copies files, and again until they read whole |
 //! | `check` | whether a backup is whole: every page, row and event |
@@ -17,6 +18,7 @@
 mod check;
 mod copying;
 mod manifest;
+mod pending;
 mod restore;
 mod revocations;
 mod take;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::copying::copy_file;
 use super::manifest::Manifest;
-use super::{BackupError, check, revocations};
+use super::{BackupError, check, pending, revocations};
 use crate::control::{Forecast, forecast};
 use crate::data_dir::{
     DATABASE, DataDir, DataError, EVENTS, FoundJournal, FoundLastGood, JOURNAL, LAST_GOOD,
@@ -70,16 +70,18 @@ pub async fn restore(
     if manifest.has(REVOKED_SESSIONS) {
         revocations::carry(from, data)?;
     }
-    let put = |name: &str| put(&from.join(name), &data.join(name), now_ms);
-    // The copies stand beside their places before anything moves.
-    let mut aside = Vec::new();
-    aside.extend(put(DATABASE)?);
-    if manifest.has(EVENTS) {
-        aside.extend(put(EVENTS)?);
+    // All copies stand beside their places before one of them takes its place.
+    let databases = [DATABASE, EVENTS].into_iter().filter(|name| manifest.has(name));
+    let databases: Vec<PathBuf> = databases.map(|name| data.join(name)).collect();
+    for to in &databases {
+        copy_beside(&from.join(to.file_name().unwrap_or_default()), to)?;
     }
-    let (of_backup, to) = (from.join(JOURNAL), folder.journal());
-    if !has_copies && manifest.has(JOURNAL) {
-        copy_file(&of_backup, &to).map_err(|error| BackupError::io("write it", &to, &error))?;
+    if manifest.has(JOURNAL) {
+        pending::carry(from, &folder, has_copies)?;
+    }
+    let mut aside = Vec::new();
+    for to in &databases {
+        aside.extend(take_place(to, now_ms)?);
     }
     let has_heads = Store::leaves_sqlite(&data.join(HEADS));
     let forecast = forecast(&folder).await;
@@ -122,17 +124,26 @@ async fn knows_what_goes(
     )))
 }
 
-/// Puts a copy in the place of a database, which keeps another name. Returns that name.
-fn put(from: &Path, to: &Path, now_ms: i64) -> Result<Option<PathBuf>, BackupError> {
+/// Copies a database to beside its place.
+fn copy_beside(from: &Path, to: &Path) -> Result<(), BackupError> {
+    let beside = beside(to);
+    let copied = remove_database(&beside).and_then(|()| copy_file(from, &beside));
+    copied.map_err(|error| BackupError::io("write the copy", &beside, &error))
+}
+
+fn beside(to: &Path) -> PathBuf {
+    to.with_extension("db.new")
+}
+
+/// Moves the copy beside a database to its place. What was there keeps another name, which is
+/// returned.
+fn take_place(to: &Path, now_ms: i64) -> Result<Option<PathBuf>, BackupError> {
     let failed = |error| BackupError::io("put the copy in its place", to, &error);
-    let beside = to.with_extension("db.new");
-    remove_database(&beside).map_err(failed)?;
-    copy_file(from, &beside).map_err(failed)?;
     let aside = Store::leaves_sqlite(to).then(|| aside_name(to, now_ms));
     if let Some(aside) = &aside {
         move_database_aside(to, aside).map_err(failed)?;
     }
-    put_in_place(&beside, to).map_err(failed)?;
+    put_in_place(&beside(to), to).map_err(failed)?;
     Ok(aside)
 }
 

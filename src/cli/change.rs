@@ -198,10 +198,13 @@ impl ChangeArgs {
         } else {
             outcome::print_in_words(outcome, verb);
         }
-        if !outcome.in_force && outcome.outcome == CommandOutcome::Repeated {
-            print_error(
-                "nothing was done: this was done before and was taken back since; type it again",
-            );
+        if !outcome.in_force {
+            print_error(match outcome.outcome {
+                CommandOutcome::Repeated => {
+                    "nothing was done: this was done before and was taken back since; type it again"
+                }
+                _ => "it is not so now: another change came right after it",
+            });
             return Exit::No;
         }
         self.watching.follow(&self.remote, flag, self.json)

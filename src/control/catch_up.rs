@@ -1,6 +1,8 @@
 //! Catches up with what other programs committed to the same database. That is an everyday event,
 //! and does not mean that the database is lost.
 
+use std::sync::atomic::Ordering;
+
 use tokio::time::timeout;
 
 use super::Inner;
@@ -98,6 +100,10 @@ impl Inner {
         if let Some(pending) = entry {
             self.fast_path.note_committed(&pending, head.revision);
             caught_up.entries.push(pending.id);
+        }
+        if self.unsettled.has_unknown() {
+            // It may be a save that was given up, and that its file has since taken back.
+            self.compare_files.store(true, Ordering::Relaxed);
         }
         caught_up.heads.push(head);
     }

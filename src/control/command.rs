@@ -44,7 +44,7 @@ pub enum CommandRejected {
     #[error(
         "this would open realtime-v2 to more users, or close `disabled` to some, now or later, or take a hold away, and only narrowing is permitted here"
     )]
-    MayOnlyNarrow(Decision),
+    MayOnlyNarrow(Box<Decision>),
     #[error("`{flag}` changed at revision {changed_at}, after the one you looked at")]
     Moved { flag: FlagKey, changed_at: u64, since: Vec<StoredRevision> },
     #[error(

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use super::catch_up::CaughtUp;
 use super::committer::{CommitError, Committer, Proposal, READ_TIMEOUT};
+use super::unsettled::flags_of;
 use super::{Database, Inner, staging};
 use crate::ledger::{ContentCache, Head, Revision};
 use crate::store::{Commit, Store, StoreError};
@@ -22,7 +23,15 @@ impl Inner {
         proposal: Proposal,
         of_entry: Option<&str>,
     ) -> Result<u64, CommitError> {
+        // A pending entry only narrows, whenever it lands.
+        let under_way =
+            of_entry.is_none().then(|| self.unsettled.begin(flags_of(&proposal.changes)));
         let done = self.try_to_commit(committer, proposal, of_entry).await;
+        match (&done, under_way) {
+            (Ok(_) | Err(CommitError::Conflict), _) => self.unsettled.settle(),
+            (Err(CommitError::Unknown), Some(commit)) => self.unsettled.lose(&commit),
+            _ => {}
+        }
         self.report_saving(None);
         self.note_commit(&done);
         done

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -88,6 +89,7 @@ impl Inner {
         let subjects = Arc::new(subjects);
         let mut tries = 0;
         loop {
+            let readings = self.readings.load(Ordering::Relaxed);
             let (replayed, reconciliation) =
                 self.reconcile_settled(&mut committer, &subjects).await;
             compared += reconciliation.compared;
@@ -96,7 +98,7 @@ impl Inner {
                 self.trouble(ProblemKind::FilesWait, Vec::new());
                 return compared;
             }
-            let subjects: BTreeSet<Subject> =
+            let changed: BTreeSet<Subject> =
                 changes.iter().map(|change| change.subject.clone()).collect();
             let committed = match replayed {
                 Ok(()) => self.commit(&mut committer, by_file(&changes, &content), None).await,
@@ -105,13 +107,14 @@ impl Inner {
             match committed {
                 Ok(_) => {
                     self.trouble(ProblemKind::FilesWait, Vec::new());
-                    subjects.iter().for_each(|subject| self.report_drift(subject.key()));
+                    changed.iter().for_each(|subject| self.report_drift(subject.key()));
+                    // A later reading was compared with the state before this commit.
+                    if readings == self.readings.load(Ordering::Relaxed) {
+                        return compared;
+                    }
                 }
                 // Another program was faster: the remaining changes are computed anew.
-                Err(CommitError::Conflict) if tries < MAX_TRIES => {
-                    tries += 1;
-                    continue;
-                }
+                Err(CommitError::Conflict) => {}
                 // No revision exists yet: the files are the only source.
                 Err(not) if self.state().catalog.head.revision == 0 => {
                     self.serve_unrecorded(&changes, &content);
@@ -120,10 +123,18 @@ impl Inner {
                     if self.store.is_open() {
                         self.lose(&mut committer, &not.to_string());
                     }
+                    return compared;
                 }
-                Err(not) => self.wait_for_the_database(&subjects, &not),
+                Err(not) => {
+                    self.wait_for_the_database(&changed, &not);
+                    return compared;
+                }
             }
-            return compared;
+            if tries == MAX_TRIES {
+                self.wait_for_the_database(&changed, &CommitError::Conflict);
+                return compared;
+            }
+            tries += 1;
         }
     }
 

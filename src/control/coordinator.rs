@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use tokio::sync::{Notify, watch};
 
@@ -17,6 +18,7 @@ use super::served_state::ServedState;
 use super::session_revocations::SessionRevocations;
 use super::staleness::Staleness;
 use super::store_handle::{StoreHandle, StoreStatus};
+use super::unsettled::Unsettled;
 use super::witnesses::Witnesses;
 use crate::auth::LocalAdmin;
 use crate::clock::Clock;
@@ -39,6 +41,7 @@ pub(super) struct Inner {
     pub store: StoreHandle,
     pub committer: AsyncLock<Committer>,
     pub fast_path: FastPath,
+    pub unsettled: Unsettled,
     pub witnesses: Witnesses,
     /// The definitions in the flags folder.
     pub definitions: Lock<DefinitionSet>,
@@ -49,6 +52,10 @@ pub(super) struct Inner {
     pub local_admin: LocalAdmin,
     /// One check of `admin.token` at a time, and one revocation of its token.
     pub admin_token: AsyncLock<AdminToken>,
+    /// How many readings of the folder were taken in.
+    pub readings: AtomicU64,
+    /// Whether the files are to be compared with the state again, though none was saved.
+    pub compare_files: AtomicBool,
     /// When held splits expire, by both clocks; the number tells one expiry of a flag from the
     /// next.
     pub ends: Lock<HashMap<FlagKey, (i64, Deadline)>>,

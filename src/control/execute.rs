@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout};
 use super::as_of::AsOf;
 use super::committer::{CommitError, MAX_TRIES, Proposal, READ_TIMEOUT};
 use super::idempotency::{KeyState, look_up};
+use super::unsettled::UnderWay;
 use super::{CommandOutcome, CommandRejected, CommandRequest, Coordinator, Inner};
 use crate::auth::random_name;
 use crate::flag::FlagKey;
@@ -80,7 +81,8 @@ impl Inner {
             unknown: Unknown::default(),
         };
         let fast_path = self.fast_path.lock().await;
-        let (position, decided) = self.decide(&request, as_of.as_ref(), &mark)?;
+        let (position, mut decided) = self.decide(&request, as_of.as_ref(), &mark)?;
+        decided.hold(|flag| self.unsettled.may_open(flag));
         check_release(&request, &decided)?;
         match decided.classify(&mark) {
             CommandPath::Unchanged => {
@@ -88,15 +90,19 @@ impl Inner {
                 Ok(self.unchanged(request.command.flag()).await)
             }
             CommandPath::Narrowing { narrowed, decided } => {
+                self.unsettled.overtake(decided.kept_closed());
                 let pushed =
                     self.apply_pending(&fast_path, pending(&request, &mark, narrowed)).await;
                 drop(fast_path);
                 Ok(self.await_commit(began, pushed, decided.parts).await)
             }
             CommandPath::ByCommit(decided) => {
-                drop(fast_path);
                 check_gates(&request, &decided)?;
-                self.execute_by_commit(request, mark, (position, decided, as_of), key).await
+                // Known before another stop or lowering is decided.
+                let under_way = self.unsettled.begin(request.command.flag().cloned());
+                drop(fast_path);
+                let decided = (position, decided, as_of);
+                self.execute_by_commit(request, mark, decided, key, &under_way).await
             }
         }
     }
@@ -119,7 +125,9 @@ impl Inner {
         mark: Attribution,
         (mut position, mut decided, mut as_of): (Position, Decision, Option<AsOf>),
         mut key: KeyState,
+        under_way: &UnderWay,
     ) -> Result<CommandOutcome, CommandRejected> {
+        let seen = position;
         let committer = timeout(QUEUE_TIMEOUT, self.committer.lock()).await;
         let mut committer = committer
             .map_err(|_| CommandRejected::Down("it does not answer in time".to_owned()))?;
@@ -167,7 +175,10 @@ impl Inner {
                 return Ok(CommandOutcome::Unchanged);
             }
             if !decided.is_narrowing() {
-                self.check_expected(&store, &request).await?;
+                // What was stopped, or was to stay as it is, while this command waited is not
+                // opened by it.
+                let overtaken = under_way.is_overtaken().then_some(seen.revision);
+                self.check_expected(&store, &request, request.expected.or(overtaken)).await?;
             }
             let content = as_of.as_ref().map(|(_, content)| content.clone()).unwrap_or_default();
             let proposal = Proposal {
@@ -197,8 +208,9 @@ impl Inner {
         &self,
         store: &Store,
         request: &CommandRequest,
+        expected: Option<u64>,
     ) -> Result<(), CommandRejected> {
-        let (Some(expected), Some(flag)) = (request.expected, request.command.flag()) else {
+        let (Some(expected), Some(flag)) = (expected, request.command.flag()) else {
             return Ok(());
         };
         let changed_at = self.state().changed_at(flag.as_str());
@@ -248,7 +260,7 @@ impl Inner {
 /// A caller that may only narrow cannot remove a held split or a pin.
 fn check_release(request: &CommandRequest, decided: &Decision) -> Result<(), CommandRejected> {
     if !request.may_widen && decided.releases() {
-        Err(CommandRejected::MayOnlyNarrow(decided.clone()))
+        Err(CommandRejected::MayOnlyNarrow(Box::new(decided.clone())))
     } else {
         Ok(())
     }
@@ -260,7 +272,7 @@ fn check_gates(request: &CommandRequest, decided: &Decision) -> Result<(), Comma
         return Ok(());
     }
     if !request.may_widen {
-        return Err(CommandRejected::MayOnlyNarrow(decided.clone()));
+        return Err(CommandRejected::MayOnlyNarrow(Box::new(decided.clone())));
     }
     if request.reason.as_deref().is_none_or(|reason| reason.trim().is_empty()) {
         return Err(CommandRejected::ReasonNeeded);

@@ -55,7 +55,8 @@ pub(super) async fn maintain_store(inner: Weak<Inner>, mut leaps: LeapWatch) {
         drop(committer);
         strong.look_at_journal().await;
         strong.settle_journal().await;
-        if in_reach && (strong.files_wait() || strong.can_retire()) {
+        let is_owed = in_reach && strong.compare_files.swap(false, Ordering::Relaxed);
+        if is_owed || in_reach && (strong.files_wait() || strong.can_retire()) {
             strong.record().await;
         }
         let credentials = strong.served.credentials.borrow().clone();

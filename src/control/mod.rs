@@ -85,6 +85,7 @@ mod startup_error;
 mod store_handle;
 mod test_queue;
 mod unchanged;
+mod unsettled;
 mod witnesses;
 
 pub use admin_token_state::AdminTokenEnd;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tokio::task::{JoinHandle, spawn_blocking};
 
@@ -51,6 +52,7 @@ impl Inner {
         let look = spawn_blocking(move || {
             let mut definitions = inner.definitions.lock();
             change(&inner, &mut definitions);
+            inner.readings.fetch_add(1, Ordering::Relaxed);
             inner.intern_lists(&definitions);
             inner.see(&definitions, None)
         });

@@ -2,6 +2,7 @@
 //! only then is anything written.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -25,6 +26,7 @@ use super::server_auth;
 use super::session_revocations::SessionRevocations;
 use super::startup_error::StartupError;
 use super::store_handle::StoreHandle;
+use super::unsettled::Unsettled;
 use super::witnesses::Witnesses;
 use super::{ControlEvent, Coordinator, Database, Inner};
 use crate::auth::{LocalAdmin, random_name};
@@ -102,6 +104,9 @@ impl Coordinator {
             store: StoreHandle::new(kept),
             committer: AsyncLock::new(Rank::Committer, Committer::default()),
             fast_path: FastPath::default(),
+            unsettled: Unsettled::default(),
+            readings: AtomicU64::new(0),
+            compare_files: AtomicBool::new(false),
             witnesses: Witnesses::new(copies, file, unknown),
             definitions: Lock::new(Rank::Definitions, definitions),
             reconciling: AsyncLock::new(Rank::Reconciling, ()),

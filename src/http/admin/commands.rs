@@ -17,7 +17,7 @@ use turnout_api::strict;
 use super::answer::{json as answer, refuse};
 use super::body::{invalid_request, one_line};
 use super::flags::{is_clamped, of_flag};
-use super::in_force::{is_in_force, lifted_since};
+use super::in_force::{OVERTAKEN, is_in_force, lifted_since};
 use super::permissions::Permission;
 use super::state::AdminState;
 use super::view;
@@ -267,10 +267,14 @@ fn outcome_of(
     if !is_stop && is_clamped(state) {
         notes.push(ServerAuth::CLAMPS.to_owned());
     }
-    if let (CommandOutcome::Repeated { revision }, false) = (done, in_force) {
-        notes.insert(0, lifted_since(*revision));
+    match done {
+        CommandOutcome::Repeated { revision } if !in_force => {
+            notes.insert(0, lifted_since(*revision));
+        }
+        _ if !in_force => notes.insert(0, OVERTAKEN.to_owned()),
+        _ => {}
     }
-    let undo = parts.first().and_then(|part| undo(command, part));
+    let undo = parts.iter().find(|part| part.is_new()).and_then(|part| undo(command, part));
     if let (Some(undo), false) = (&undo, may_widen) {
         notes.push(format!("{MAY_WIDEN} may undo it: {undo}"));
     }

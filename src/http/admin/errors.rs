@@ -11,7 +11,7 @@ use super::view::flag_change;
 use crate::control::CommandRejected;
 use crate::flag::{FlagKey, Share};
 use crate::http::error::ApiError;
-use crate::ledger::{CommandError, Decision, PlannedChange};
+use crate::ledger::{CommandError, PlannedChange};
 
 impl From<CommandRejected> for ApiError {
     fn from(rejected: CommandRejected) -> ApiError {
@@ -138,7 +138,7 @@ impl ErrorProfile {
         }
         if self.widen {
             rejected.push(CommandRejected::ReasonNeeded);
-            rejected.push(CommandRejected::MayOnlyNarrow(Decision::default()));
+            rejected.push(CommandRejected::MayOnlyNarrow(Box::default()));
             rejected.push(CommandRejected::Moved {
                 flag: flag.clone(),
                 changed_at: 0,

@@ -182,6 +182,60 @@ async fn what_was_acknowledged_is_there_and_what_was_stopped_stays() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_machine_serves_a_backup_with_what_was_pending() {
+    let (mut bench, backup, cursor) = with_a_stop_in_the_journal_alone().await;
+    // A folder that has nothing.
+    fs::rename(bench.path("data"), bench.path("gone")).unwrap();
+    let restored = bench.run(&format!("restore {backup}")).await;
+    bench.check(restored, 0, &["a start:  serves it", "so every stream begins anew"]);
+    assert_eq!(fs::metadata(bench.path("data")).unwrap().mode() & 0o777, 0o700);
+    bench.server.start_again(&[]);
+    assert!(bench.is_stopped("chat").await);
+    assert!(!bench.is_stopped("search").await);
+    assert_eq!(bench.poll("b-1", &format!("?cursor={cursor}")).await.code(), "stream-reset");
+    assert_eq!(bench.poll("b-1", "").await.ids(), ["e-1"]);
+    let problems = bench.run("problems").await;
+    assert!(!problems.1.contains("held"), "{problems:?}");
+}
+
+/// A server was started in the folder before the backup was put into it, and may have stopped
+/// something itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_pending_holds_also_where_a_server_ran_before_the_restore() {
+    for stops_here in [false, true] {
+        let (mut bench, backup, _) = with_a_stop_in_the_journal_alone().await;
+        fs::rename(bench.path("data"), bench.path("gone")).unwrap();
+        bench.server.start_again(&[]);
+        if stops_here {
+            bench.check(bench.run("stop search").await, 0, &[]);
+        }
+        bench.server.stop();
+        bench.check(bench.run(&format!("restore {backup} --replace")).await, 0, &[]);
+        // A second time changes nothing.
+        bench.check(bench.run(&format!("restore {backup} --replace")).await, 0, &[]);
+        bench.server.start_again(&["--accept-database"]);
+        assert!(bench.is_stopped("chat").await, "{stops_here}");
+        assert_eq!(bench.is_stopped("search").await, stops_here);
+    }
+}
+
+/// A copy that cannot be written leaves everything as it was.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restore_that_fails_has_replaced_nothing() {
+    let mut bench = Bench::start();
+    bench.check(bench.run("publish chat b-1 --id e-1 --data 1").await, 0, &[]);
+    let backup = bench.path("backup");
+    bench.check(bench.run(&format!("backup {backup}")).await, 0, &[]);
+    bench.server.stop();
+    let before = fs::metadata(bench.data("turnout.db")).unwrap().ino();
+    fs::create_dir_all(bench.data("events.db.new/in-the-way")).unwrap();
+    let restored = bench.run(&format!("restore {backup} --replace")).await;
+    bench.check(restored, 4, &["events.db.new"]);
+    assert_eq!(fs::metadata(bench.data("turnout.db")).unwrap().ino(), before);
+}
+
+/// A backup that was taken while another program held the database: its stop of `chat` is in the
+/// journal alone. The server is stopped.
+async fn with_a_stop_in_the_journal_alone() -> (Bench, String, String) {
     let mut bench = Bench::start();
     let published = bench.run("publish chat b-1 --id e-1 --data 1 --readers u-1").await;
     bench.check(published, 0, &[]);
@@ -198,18 +252,7 @@ async fn a_new_machine_serves_a_backup_with_what_was_pending() {
     sqlx::raw_sql("ROLLBACK").execute(&mut holder).await.unwrap();
     holder.close().await.unwrap();
     bench.server.stop();
-    // A folder that has nothing.
-    fs::rename(bench.path("data"), bench.path("gone")).unwrap();
-    let restored = bench.run(&format!("restore {backup}")).await;
-    bench.check(restored, 0, &["a start:  serves it", "so every stream begins anew"]);
-    assert_eq!(fs::metadata(bench.path("data")).unwrap().mode() & 0o777, 0o700);
-    bench.server.start_again(&[]);
-    assert!(bench.is_stopped("chat").await);
-    assert!(!bench.is_stopped("search").await);
-    assert_eq!(bench.poll("b-1", &format!("?cursor={cursor}")).await.code(), "stream-reset");
-    assert_eq!(bench.poll("b-1", "").await.ids(), ["e-1"]);
-    let problems = bench.run("problems").await;
-    assert!(!problems.1.contains("held"), "{problems:?}");
+    (bench, backup, cursor)
 }
 
 /// The keys of sessions move to another machine with the backup. What was revoked stays so, whether or

@@ -3,6 +3,7 @@
 mod addresses;
 mod following;
 mod history;
+mod late_commits;
 mod long_lists;
 mod long_reads;
 mod operations;

@@ -115,6 +115,9 @@ pub struct PlannedChange {
 #[derive(Clone, Debug, Default)]
 pub struct Decision {
     pub parts: Vec<PlannedChange>,
+    /// The flags that already are as commanded. Of these only what a stop or a lower split can
+    /// hold: see [`Decision::hold`].
+    pub already: Vec<PlannedChange>,
     pub content: ContentCache,
 }
 
@@ -178,19 +181,31 @@ impl Command {
             Command::StopAll => return Ok(Decision::default()),
         };
         let mut decided = Decision::default();
-        if current.is_none() || differs(&old.record, &after.record) {
-            decided.parts.push(PlannedChange {
-                flag: flag.clone(),
-                action,
-                before: current,
-                after,
-            });
+        let part = PlannedChange { flag: flag.clone(), action, before: current, after };
+        if part.is_new() {
+            decided.parts.push(part);
+        } else if !matches!(self, Command::Resume { .. }) {
+            decided.already.push(part);
         }
         Ok(decided)
     }
 }
 
 impl Decision {
+    /// Makes parts of those flags that already are as commanded, and that a change under way may
+    /// still open: laid over that change, the command holds when it has landed.
+    pub fn hold(&mut self, may_still_open: impl Fn(&FlagKey) -> bool) {
+        let held = std::mem::take(&mut self.already);
+        self.parts.extend(held.into_iter().filter(|part| may_still_open(&part.flag)));
+    }
+
+    /// The flags that are stopped, or that are to stay as they are. A command that is to open one of
+    /// them, and was decided before, must not.
+    pub fn kept_closed(&self) -> impl Iterator<Item = &FlagKey> {
+        let is_kept = |part: &&PlannedChange| part.action == Action::Stop || !part.is_new();
+        self.parts.iter().filter(is_kept).map(|part| &part.flag)
+    }
+
     /// Whether every part narrows.
     pub fn is_narrowing(&self) -> bool {
         self.parts
@@ -229,6 +244,11 @@ impl Decision {
 }
 
 impl PlannedChange {
+    /// Whether the flag is not yet as the command wants it.
+    pub fn is_new(&self) -> bool {
+        self.before.as_ref().is_none_or(|before| differs(&before.record, &self.after.record))
+    }
+
     fn narrowed(&self, mark: &Arc<Attribution>) -> Option<PendingChange> {
         let before = self.before.clone().unwrap_or_default();
         if !is_narrowing(&before, &self.after) {
@@ -238,6 +258,7 @@ impl PlannedChange {
         let op = match (&old.stop, &new.stop) {
             (None, Some(stop)) if *stop == **mark => Overlay::Stop(Arc::clone(mark)),
             (None, Some(stop)) => Overlay::Stop(Arc::new(stop.clone())),
+            (Some(_), Some(_)) if self.action == Action::Stop => Overlay::Stop(Arc::clone(mark)),
             _ if (old.definition, &old.pin) == (new.definition, &new.pin) => Overlay::Split {
                 requested: self.after.split(),
                 held: new.split.clone(),
@@ -270,16 +291,16 @@ fn differs(old: &FlagRecord, new: &FlagRecord) -> bool {
 }
 
 fn stop_all(state: &EffectiveState, mark: &Attribution) -> Decision {
-    let running = state
+    let flags = state
         .catalog
         .flags()
         .filter_map(|(key, _)| Some((key, state.flag_as_known(key.as_str())?)));
-    let running = running.filter(|(_, entry)| entry.record.stop.is_none());
     let part = |(key, entry): (&FlagKey, FlagEntry)| {
         let after = entry.with(stopped(&entry, mark));
         PlannedChange { flag: key.clone(), action: Action::Stop, before: Some(entry), after }
     };
-    Decision { parts: running.map(part).collect(), content: ContentCache::default() }
+    let (parts, already) = flags.map(part).partition(PlannedChange::is_new);
+    Decision { parts, already, content: ContentCache::default() }
 }
 
 fn stopped(old: &FlagEntry, mark: &Attribution) -> FlagRecord {

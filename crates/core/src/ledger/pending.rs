@@ -118,7 +118,10 @@ impl PendingEntry {
         };
         let of_narrowed =
             |narrowed: &PendingChange| !narrowed.unknown.is_empty() || of_op(&narrowed.op);
-        !self.unknown.is_empty() || self.narrowed.iter().any(of_narrowed)
+        let of_revoked = |revoked: &Credential| !revoked.record.unknown.is_empty();
+        !self.unknown.is_empty()
+            || self.narrowed.iter().any(of_narrowed)
+            || self.revoked.iter().any(of_revoked)
     }
 
     /// Whether it only stops flags or revokes credentials: the journal reserves room for such

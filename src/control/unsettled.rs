@@ -1,0 +1,122 @@
+//! Which flags a commit may still open: one that is under way, or one whose outcome is not known.
+//!
+//! A stop that finds its flag stopped changes nothing, and yet it must hold when such a commit has
+//! landed. And a command that opens a flag must not land after a stop that it did not see.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
+
+use super::lock_order::Lock;
+use crate::flag::FlagKey;
+use crate::ledger::{Change, Subject};
+
+/// The changes that are not settled.
+#[derive(Debug, Default)]
+pub(super) struct Unsettled {
+    under_way: Lock<Vec<Weak<UnderWay>>>,
+    /// The flags of commits whose outcome is not known. The database takes one writer at a time: once
+    /// it took another commit, or refused one because its head had moved, they have landed or never
+    /// will.
+    unknown: Lock<HashSet<FlagKey>>,
+}
+
+/// A change from its decision until its outcome; dropped with the last reference to it.
+#[derive(Debug)]
+pub(super) struct UnderWay {
+    flags: HashSet<FlagKey>,
+    is_overtaken: AtomicBool,
+}
+
+impl UnderWay {
+    /// Whether one of its flags was stopped, or was to stay as it is, since it was decided.
+    pub fn is_overtaken(&self) -> bool {
+        self.is_overtaken.load(Relaxed)
+    }
+
+    fn has(&self, flag: &FlagKey) -> bool {
+        self.flags.contains(flag)
+    }
+}
+
+impl Unsettled {
+    /// Notes that a change of these flags is decided and not committed yet.
+    pub fn begin(&self, flags: impl IntoIterator<Item = FlagKey>) -> Arc<UnderWay> {
+        let flags = flags.into_iter().collect();
+        let under_way = Arc::new(UnderWay { flags, is_overtaken: AtomicBool::new(false) });
+        let mut known = self.under_way.lock();
+        known.retain(|one| one.strong_count() > 0);
+        known.push(Arc::downgrade(&under_way));
+        under_way
+    }
+
+    /// Whether a commit may still open this flag.
+    pub fn may_open(&self, flag: &FlagKey) -> bool {
+        self.unknown.lock().contains(flag) || self.living().iter().any(|one| one.has(flag))
+    }
+
+    /// Notes that these flags are stopped, or are to stay as they are: what is under way did not see
+    /// it.
+    pub fn overtake<'a>(&self, flags: impl Iterator<Item = &'a FlagKey>) {
+        let living = self.living();
+        if living.is_empty() {
+            return;
+        }
+        for flag in flags {
+            living.iter().filter(|one| one.has(flag)).for_each(|one| {
+                one.is_overtaken.store(true, Relaxed);
+            });
+        }
+    }
+
+    /// Notes that it is not known whether a commit landed.
+    pub fn lose(&self, commit: &UnderWay) {
+        self.unknown.lock().extend(commit.flags.iter().cloned());
+    }
+
+    /// Whether a commit may still land whose outcome is not known.
+    pub fn has_unknown(&self) -> bool {
+        !self.unknown.lock().is_empty()
+    }
+
+    /// Notes that the database took a later commit, or says that its head moved.
+    pub fn settle(&self) {
+        self.unknown.lock().clear();
+    }
+
+    fn living(&self) -> Vec<Arc<UnderWay>> {
+        self.under_way.lock().iter().filter_map(Weak::upgrade).collect()
+    }
+}
+
+/// The flags among what a revision changes.
+pub(super) fn flags_of(changes: &[Change]) -> impl Iterator<Item = FlagKey> {
+    changes.iter().filter_map(|change| match &change.subject {
+        Subject::Flag(flag) => Some(flag.clone()),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flag_may_open_until_its_commit_has_landed_or_never_will() {
+        let (unsettled, flag) = (Unsettled::default(), "f".parse::<FlagKey>().unwrap());
+        let other: FlagKey = "g".parse().unwrap();
+        assert!(!unsettled.may_open(&flag));
+        let commit = unsettled.begin([flag.clone()]);
+        assert!(unsettled.may_open(&flag) && !unsettled.may_open(&other));
+        unsettled.overtake([&other].into_iter());
+        assert!(!commit.is_overtaken());
+        unsettled.overtake([&other, &flag].into_iter());
+        assert!(commit.is_overtaken());
+        unsettled.lose(&commit);
+        drop(commit);
+        assert!(unsettled.may_open(&flag) && unsettled.has_unknown());
+        unsettled.settle();
+        assert!(!unsettled.may_open(&flag) && !unsettled.has_unknown());
+    }
+}

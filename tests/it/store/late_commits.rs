@@ -1,0 +1,218 @@
+//! A commit that was given up may land later, and one that waits lands after what came meanwhile.
+//! Neither opens what was stopped or lowered since, nor what a file has taken back.
+
+use std::fs;
+
+use serde_json::{Value as Json, json};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions, Connection};
+use tempfile::TempDir;
+
+use super::slow_disk::slowing_library;
+use crate::support::program::{Program, home};
+use crate::support::{Save, flag, wait_until};
+
+/// The program on a disk that hangs on demand.
+struct Hanging {
+    program: Program,
+    folder: TempDir,
+}
+
+fn at(key: &str, share: &str) -> String {
+    flag(key, &format!("rollout: {{ realtime-v2: {share} }}"))
+}
+
+impl Hanging {
+    async fn start() -> Hanging {
+        let folder = TempDir::new().unwrap();
+        let (preload, hangs) = (slowing_library(&folder), folder.path().join("hang"));
+        let settings =
+            [("LD_PRELOAD", preload.to_str().unwrap()), ("HANG_WHILE", hangs.to_str().unwrap())];
+        let files = [("f.yaml", at("f", "100%")), ("g.yaml", at("g", "100%"))];
+        let program = Program::start(home(&files.each_ref().map(|(n, t)| (*n, &**t))), &settings);
+        let hanging = Hanging { program, folder };
+        hanging.program.serves().await;
+        hanging.settles("the files").await;
+        hanging
+    }
+
+    async fn get(&self, path: &str) -> Json {
+        let request = self.program.client.get(self.program.admin_url(path));
+        request.bearer_auth(self.program.token()).send().await.unwrap().json().await.unwrap()
+    }
+
+    /// Sends a command, and returns its status and its answer.
+    async fn order(&self, path: &str, body: Json) -> (u16, Json) {
+        let answer = self.program.order(path, body).await;
+        (answer.status().as_u16(), answer.json().await.unwrap())
+    }
+
+    async fn is_settled(&self) -> bool {
+        let status = self.get("/v1/status").await;
+        status["database"]["state"] == "up" && status["pending"] == 0 && status["revision"] != "0"
+    }
+
+    async fn settles(&self, what: &str) {
+        wait_until(what, async || self.is_settled().await).await;
+    }
+
+    /// How many changes of this verb are in the history; none while it cannot be read.
+    async fn made(&self, action: &str) -> usize {
+        let page = self.get("/v1/history?flag=f&limit=50").await;
+        let changes = page["revisions"].as_array().map_or(&[][..], Vec::as_slice).iter();
+        let changes = changes.flat_map(|revision| revision["changes"].as_array().unwrap());
+        changes.filter(|change| change["action"] == action).count()
+    }
+
+    fn hang(&self) {
+        fs::write(self.folder.path().join("hang"), "").unwrap();
+    }
+
+    async fn hangs(&self) {
+        let hangs = self.folder.path().join("hang.hangs");
+        wait_until("the disk hangs", async || hangs.exists()).await;
+    }
+
+    fn go_on(&self) {
+        fs::remove_file(self.folder.path().join("hang")).unwrap();
+    }
+
+    async fn live(&self, key: &str) -> String {
+        let state = self.get(&format!("/v1/flags/{key}")).await;
+        state["live"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+/// The disk hangs, so that a command that opens is given up, and then another asks for what the
+/// flag still is.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_so_already_holds_over_a_commit_that_was_given_up() {
+    let lower = json!({ "realtime-v2": "10%", "reason": "a test" });
+    let higher = json!({ "realtime-v2": "50%", "reason": "a test" });
+    let stop = json!({ "reason": "still burning" });
+    let resume = json!({ "reason": "looks fine" });
+    // What comes first, what is given up, and what is asked for then.
+    for (first, given_up, then, live) in [
+        (("stop", &stop), ("resume", &resume), ("/v1/flags/f/stop", &stop), "STOPPED -> polling"),
+        (("stop", &stop), ("resume", &resume), ("/v1/stop", &stop), "STOPPED -> polling"),
+        (("set", &lower), ("set", &higher), ("/v1/flags/f/set", &lower), "realtime-v2 10%"),
+    ] {
+        let hanging = Hanging::start().await;
+        let path = |verb: &str| format!("/v1/flags/f/{verb}");
+        let (status, _) = hanging.order(&path(first.0), first.1.clone()).await;
+        assert_eq!(status, 200);
+        let before = hanging.made(given_up.0).await;
+        hanging.hang();
+        let (status, refused) = hanging.order(&path(given_up.0), given_up.1.clone()).await;
+        assert_eq!((status, &refused["code"]), (503, &json!("outcome-unknown")), "{then:?}");
+        let (status, done) = hanging.order(then.0, then.1.clone()).await;
+        assert!(status < 300, "{then:?}: {done}");
+        assert_eq!(done["inForce"], true, "{then:?}: {done}");
+        hanging.go_on();
+        wait_until("the given up commit to land", async || {
+            hanging.made(given_up.0).await > before && hanging.is_settled().await
+        })
+        .await;
+        assert_eq!(hanging.live("f").await, live, "{then:?}");
+        // Nothing under way is left, so that it is as it is.
+        let (_, done) = hanging.order(then.0, then.1.clone()).await;
+        assert_eq!(done["outcome"], "unchanged", "{then:?}: {done}");
+    }
+}
+
+/// Another program in the middle of a change.
+async fn hold(program: &Program) -> SqliteConnection {
+    let database = program.path("data/turnout.db");
+    let mut other = SqliteConnectOptions::new().filename(database).connect().await.unwrap();
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    other
+}
+
+/// A command that opens waits for the database, and the flag is stopped again before it gets its
+/// turn.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_stopped_meanwhile_is_not_opened_by_a_command_that_waited() {
+    let hanging = Hanging::start().await;
+    let stop = json!({ "reason": "still burning" });
+    // What the command waits for: the database, or a commit before it, which sets this share.
+    for (path, share_before) in [
+        ("/v1/flags/f/stop", None),
+        ("/v1/flags/f/stop", Some("20%")),
+        ("/v1/stop", None),
+        ("/v1/stop", Some("30%")),
+    ] {
+        hanging.order("/v1/flags/f/stop", stop.clone()).await;
+        hanging.settles("the first stop").await;
+        let other = hold(&hanging.program).await;
+        let commit = async || {
+            let Some(share) = share_before else { return };
+            let body = json!({ "realtime-v2": share, "reason": "a test" });
+            hanging.order("/v1/flags/g/set", body).await;
+        };
+        let resume = async {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            hanging.order("/v1/flags/f/resume", json!({ "reason": "looks fine" })).await
+        };
+        let stopped = async {
+            tokio::time::sleep(std::time::Duration::from_millis(250)).await;
+            let stopping = hanging.order(path, stop.clone());
+            let release = async {
+                tokio::time::sleep(std::time::Duration::from_millis(150)).await;
+                other.close().await.unwrap();
+            };
+            tokio::join!(stopping, release).0
+        };
+        let (_, (resumed, why), (status, done)) = tokio::join!(commit(), resume, stopped);
+        assert!(status < 300, "{path}: {done}");
+        assert_eq!(done["inForce"], true, "{path}: {done}");
+        if share_before.is_some() {
+            assert_eq!(
+                (resumed, &why["code"]),
+                (409, &json!("revision-conflict")),
+                "{path}: {why}"
+            );
+        }
+        hanging.settles("the second stop").await;
+        assert_eq!(
+            hanging.live("f").await,
+            "STOPPED -> polling",
+            "{path}, behind {share_before:?}"
+        );
+        hanging.order("/v1/flags/g/resume", json!({ "reason": "a test" })).await;
+    }
+}
+
+/// A save is taken back while the commit that it caused is under way, or after that was given up.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_save_that_is_taken_back_does_not_stay_live_when_its_commit_lands() {
+    for is_given_up in [false, true] {
+        let hanging = Hanging::start().await;
+        let (file, lower) = (hanging.program.path("flags/f.yaml"), at("f", "50%"));
+        Save::Rename.save(&file, &lower);
+        wait_until("the lower share", async || hanging.live("f").await == "realtime-v2 50%").await;
+        hanging.settles("the lower share").await;
+        hanging.hang();
+        Save::Rename.save(&file, &at("f", "80%"));
+        hanging.hangs().await;
+        if is_given_up {
+            wait_until("the commit is given up", async || {
+                hanging.get("/v1/status").await["database"]["state"] != "up"
+            })
+            .await;
+        }
+        Save::Rename.save(&file, &lower);
+        // A later save of another flag shows that this one was read.
+        Save::Rename.save(&hanging.program.path("flags/g.yaml"), &at("g", "30%"));
+        wait_until("both files are read", async || hanging.live("g").await == "realtime-v2 30%")
+            .await;
+        let before = hanging.get("/v1/status").await["revision"].clone();
+        hanging.go_on();
+        wait_until("the higher share lands", async || {
+            hanging.get("/v1/status").await["revision"] != before && hanging.is_settled().await
+        })
+        .await;
+        wait_until("what the file says", async || hanging.live("f").await == "realtime-v2 50%")
+            .await;
+        assert_eq!(hanging.get("/v1/flags/f").await["drift"], false, "given up: {is_given_up}");
+    }
+}
