@@ -195,10 +195,10 @@ async fn a_save_that_is_taken_back_does_not_stay_live_when_its_commit_lands() {
         Save::Rename.save(&file, &at("f", "80%"));
         hanging.hangs().await;
         if is_given_up {
-            wait_until("the commit is given up", async || {
-                hanging.get("/v1/status").await["database"]["state"] != "up"
-            })
-            .await;
+            let is_up = async || hanging.get("/v1/status").await["database"]["state"] == "up";
+            wait_until("the commit is given up", async || !is_up().await).await;
+            // The database is read again, where it has not landed yet.
+            wait_until("the database is up at its old head", is_up).await;
         }
         Save::Rename.save(&file, &lower);
         // A later save of another flag shows that this one was read.
