@@ -143,21 +143,25 @@ impl IssuerKeys {
         Ok(KeysChanged { keys: inner.issuer.keys(), survives_restart: true })
     }
 
-    /// Stops believing a key at once. Where none is left, a new one is made.
+    /// Stops believing a key at once. Where none is left that is believed, a new one is made.
     pub async fn revoke(&self, id: &str) -> Result<KeysChanged, KeysRefused> {
         let inner = &self.0;
         let now_ms = inner.now_ms();
         let mut kept = inner.kept.lock().await;
         let stored = kept.keys.as_ref().ok_or(KeysRefused::Unreadable)?;
-        let left = match &inner.listed {
-            Some(_) => {
-                let listed = kept.listed.as_ref().ok_or(KeysRefused::Unreadable)?;
-                let gone = listed.clone().less(stored.revoked()).without(id, now_ms);
-                let revoked = gone.ok_or(KeysRefused::NoSuchKey)?;
-                KeySet::new(stored.keys().to_vec(), revoked.revoked().to_vec())
-            }
-            None => inner.with_a_signer(stored.without(id, now_ms).ok_or(KeysRefused::NoSuchKey)?),
+        let listed = match &inner.listed {
+            Some(_) => Some(kept.listed.as_ref().ok_or(KeysRefused::Unreadable)?),
+            None => None,
         };
+        let is_known = match listed {
+            Some(listed) => listed.clone().less(stored.revoked()).has(id),
+            None => stored.has(id),
+        };
+        if !is_known {
+            return Err(KeysRefused::NoSuchKey);
+        }
+        let left = stored.revoking(id, now_ms).forgetting_all_but(listed);
+        let left = if listed.is_some() { left } else { inner.with_a_signer(left) };
         (kept.keys, kept.is_saved) = (Some(left.clone()), false);
         inner.update_issuer(&kept);
         kept.is_saved = inner.save(&left).await.is_ok();
@@ -183,6 +187,8 @@ impl Inner {
         let found = self.reading.within(DISK_TIMEOUT, read).await;
         let mut kept = self.kept.lock().await;
         let Some((file, listed)) = found else {
+            // Also while the disk hangs, a key is over when its time is.
+            self.update_issuer(&kept);
             self.report(&kept, Some("its disk does not answer".to_owned()));
             return;
         };

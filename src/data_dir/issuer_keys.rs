@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use super::{DataDir, replace, set_aside};
 use crate::regular_file;
 
-/// The largest file that is read, in bytes; the server writes less than a quarter.
+/// The largest file that is read, in bytes; the server writes less than half.
 const MAX_BYTES: usize = 256 * 1024;
 
 /// What one look at the file found.

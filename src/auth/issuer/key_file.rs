@@ -91,7 +91,7 @@ mod tests {
         let key = || IssuerKey::generate().unwrap();
         let set = KeySet::default().rotated(key(), 5).unwrap().rotated(key(), 7).unwrap();
         let gone = set.keys()[0].key.id().to_owned();
-        let set = set.without(&gone, 9).unwrap();
+        let set = set.revoking(&gone, 9);
         let text = set.to_text().unwrap();
         let again = KeySet::from_text(text.as_bytes()).unwrap();
         assert_eq!(again.to_text().unwrap(), text);

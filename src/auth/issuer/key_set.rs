@@ -17,12 +17,15 @@ pub const PUBLISHED_BEFORE_MS: i64 = 20 * 60 * 1_000;
 pub const BELIEVED_AFTER_MS: i64 = 25 * 60 * 60 * 1_000;
 /// The most keys at once.
 pub const MAX_KEYS: usize = 16;
+/// The most revoked keys that are remembered.
+const MAX_REVOKED: usize = 1_000;
 
 /// The keys, and those that were revoked.
 #[derive(Clone, Debug, Default)]
 pub struct KeySet {
     /// In the order in which they sign.
     keys: Vec<DatedKey>,
+    /// The oldest first.
     revoked: Vec<RevokedKey>,
 }
 
@@ -134,11 +137,7 @@ impl KeySet {
     /// The same keys and a new one, which signs once it has been published for long enough; the first
     /// key of all signs at once. Keys that are over leave.
     pub fn rotated(&self, key: IssuerKey, now_ms: i64) -> Result<KeySet, TooManyKeys> {
-        let mut keys: Vec<DatedKey> = self
-            .states(now_ms)
-            .filter(|(_, state)| *state != KeyState::Over)
-            .map(|(dated, _)| dated.clone())
-            .collect();
+        let mut keys = self.not_over(now_ms);
         if keys.len() >= MAX_KEYS {
             return Err(TooManyKeys);
         }
@@ -147,12 +146,34 @@ impl KeySet {
         Ok(KeySet::new(keys, self.revoked.clone()))
     }
 
-    /// The same keys without one; `None` if it is not among them.
-    pub fn without(&self, id: &str, now_ms: i64) -> Option<KeySet> {
-        self.keys.iter().find(|dated| dated.key.id() == id)?;
+    pub fn has(&self, id: &str) -> bool {
+        self.keys.iter().any(|dated| dated.key.id() == id)
+    }
+
+    /// The same keys without this one, which stays revoked. Keys that are over leave: without those
+    /// behind it, one of them would sign and be believed again.
+    pub fn revoking(&self, id: &str, now_ms: i64) -> KeySet {
         let mut revoked = self.revoked.clone();
         revoked.push(RevokedKey { id: id.to_owned(), at_ms: now_ms });
-        Some(KeySet::new(self.keys.clone(), revoked))
+        KeySet::new(self.not_over(now_ms), revoked)
+    }
+
+    /// The same keys, where the oldest revoked ones are forgotten if there are too many. Those that
+    /// `listed` has stay, as they would be believed again.
+    pub fn forgetting_all_but(mut self, listed: Option<&KeySet>) -> KeySet {
+        let mut too_many = self.revoked.len().saturating_sub(MAX_REVOKED);
+        self.revoked.retain(|gone| {
+            let is_listed = listed.is_some_and(|listed| listed.has(&gone.id));
+            let is_forgotten = too_many > 0 && !is_listed;
+            too_many -= usize::from(is_forgotten);
+            !is_forgotten
+        });
+        self
+    }
+
+    fn not_over(&self, now_ms: i64) -> Vec<DatedKey> {
+        let states = self.states(now_ms).filter(|(_, state)| *state != KeyState::Over);
+        states.map(|(dated, _)| dated.clone()).collect()
     }
 
     /// The same keys, but for those that were revoked before.
@@ -216,13 +237,46 @@ mod tests {
     fn a_revoked_key_is_gone_at_once_and_another_signs() {
         let set = KeySet::default().rotated(key(), 0).unwrap().rotated(key(), 10).unwrap();
         let (first, second) = (set.keys()[0].key.clone(), set.keys()[1].key.clone());
-        let left = set.without(first.id(), 20).unwrap();
+        let left = set.revoking(first.id(), 20);
         assert_eq!(left.signer(20).unwrap().id(), second.id(), "the next one signs early");
         assert_eq!(left.believed(20).count(), 1);
         assert_eq!(left.revoked(), [RevokedKey { id: first.id().to_owned(), at_ms: 20 }]);
-        assert!(left.without(first.id(), 30).is_none(), "it is gone already");
-        let none = left.without(second.id(), 40).unwrap();
+        assert!(!left.has(first.id()) && left.has(second.id()), "it is gone");
+        let none = left.revoking(second.id(), 40);
         assert!(none.is_empty() && none.signer(40).is_none());
+    }
+
+    #[test]
+    fn a_key_that_is_over_does_not_come_back_when_the_next_is_revoked() {
+        let set = KeySet::default().rotated(key(), 0).unwrap().rotated(key(), 0).unwrap();
+        let (first, second) = (set.keys()[0].key.clone(), set.keys()[1].key.clone());
+        let over = PUBLISHED_BEFORE_MS + BELIEVED_AFTER_MS;
+        let left = set.revoking(second.id(), over - 1);
+        assert_eq!(left.signer(over).unwrap().id(), first.id(), "it was believed still");
+        let left = set.revoking(second.id(), over);
+        assert!(left.is_empty() && left.signer(over).is_none());
+        assert!(left.to_jwks(over).keys.is_empty());
+        // One that follows takes its place, and that is all.
+        let third = set.rotated(key(), over - 1).unwrap().revoking(second.id(), over);
+        assert_eq!(states(&third, over), [KeyState::Signs]);
+    }
+
+    #[test]
+    fn revoked_keys_are_bounded_and_those_that_are_listed_are_not_forgotten() {
+        let listed = KeySet::default().rotated(key(), 0).unwrap();
+        let id = listed.keys()[0].key.id().to_owned();
+        let mut set = KeySet::default().revoking("oldest", 0).revoking(&id, 0);
+        for at_ms in 0..2_000 {
+            set = set.revoking(&format!("{at_ms:043}"), at_ms).forgetting_all_but(Some(&listed));
+        }
+        assert_eq!(set.revoked().len(), MAX_REVOKED);
+        assert_eq!(set.revoked()[0].id, id);
+        assert_eq!(set.revoked()[1].at_ms, 1_001, "the oldest are forgotten");
+        for _ in 0..MAX_KEYS {
+            set = set.rotated(key(), 0).unwrap();
+        }
+        // What `data_dir` reads at most.
+        assert!(set.to_text().unwrap().len() < 128 * 1024);
     }
 
     #[test]

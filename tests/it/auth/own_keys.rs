@@ -106,6 +106,26 @@ async fn a_revoked_key_is_refused_at_once_and_after_a_crash() {
     }
 }
 
+/// Where the key that signs is revoked, one that was over already is not believed again.
+#[tokio::test]
+async fn a_key_that_is_over_stays_over_when_the_next_is_revoked() {
+    let (clock, set_by_ms) = Clock::that_can_be_set();
+    let mut service = Service::start_by(clock, &[("a.yaml", &flag("a", ""))]).await;
+    let old = published(&service).await;
+    service.order("/v1/keys/rotate", json!({})).await;
+    set_by_ms.store(25 * HOUR + 21 * MINUTE, Relaxed);
+    let new = mint(&service).await.unwrap();
+    wait_until("the old key is over", async || published(&service).await == [key_of(&new)]).await;
+    assert_eq!(revoke(&service, &key_of(&new)).await.0, 200);
+    assert!(!accepts(&service, &new).await);
+    let third = mint(&service).await.unwrap();
+    assert!(accepts(&service, &third).await);
+    assert!(key_of(&third) != old[0] && key_of(&third) != key_of(&new));
+    service.crash().await;
+    service.restart().await;
+    assert_eq!(published(&service).await, [key_of(&third)]);
+}
+
 #[tokio::test]
 async fn nothing_is_made_over_keys_that_do_not_read() {
     let mut service = Service::start(&[("a.yaml", &flag("a", ""))]).await;
