@@ -202,7 +202,7 @@ impl ServerPrincipal {
 
 impl fmt::Debug for ServerPrincipal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ServerPass(redacted)")
+        f.write_str("ServerPrincipal(redacted)")
     }
 }
 

@@ -68,6 +68,6 @@ impl Shared {
 
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Feeds({} bytes kept)", self.kept_bytes.load(Relaxed))
+        write!(f, "Shared({} bytes kept)", self.kept_bytes.load(Relaxed))
     }
 }

@@ -35,7 +35,7 @@ pub struct StoredWithBlobs {
 /// Prints counts, never content: blobs name users.
 impl fmt::Debug for StoredWithBlobs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "StoredWithTexts({:?}, {} texts)", self.head, self.blobs.len())
+        write!(f, "StoredWithBlobs({:?}, {} blobs)", self.head, self.blobs.len())
     }
 }
 

@@ -16,6 +16,40 @@ fn defined(line: &str) -> Option<&str> {
     matches!(first, "struct" | "enum" | "trait" | "type" | "fn" | "mod").then(|| words.next())?
 }
 
+/// The types whose `Debug` prints another name than theirs, in a source: `Printed for Type`.
+fn misnamed(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for part in text.split("Debug for ").skip(1) {
+        let name: String = part.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        let body = part.split("\n}\n").next().unwrap_or_default();
+        // What begins with a capital, right behind a quote, is the name of a type or a variant.
+        for (index, _) in body.match_indices('"') {
+            let printed: String =
+                body[index + 1..].chars().take_while(|c| c.is_alphanumeric()).collect();
+            if printed.starts_with(|c: char| c.is_uppercase())
+                && printed != name
+                && !body.contains(&format!("{name}::{printed}"))
+            {
+                found.push(format!("{printed} for {name}"));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn what_is_printed_for_debugging_begins_with_the_name_of_its_type() {
+    let of = |printed: &str| {
+        misnamed(&format!("impl fmt::Debug for Catalog {{\n    f.write_str(\"{printed}\")\n}}\n"))
+    };
+    assert_eq!(of("Book(redacted)"), ["Book for Catalog"]);
+    assert!(of("Catalog(redacted)").is_empty() && of("{} flags").is_empty());
+    let files = ["src", "crates"].map(|folder| below(&root().join(folder)));
+    let texts = files.iter().flatten().map(|file| fs::read_to_string(file).unwrap());
+    let wrong: Vec<String> = texts.flat_map(|text| misnamed(&text)).collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
 #[test]
 fn no_definition_has_a_name_that_was_given_up() {
     assert_eq!(defined("    pub(super) async fn climb(self) {"), Some("climb"));

@@ -22,7 +22,7 @@ use super::in_place::FileId;
 use super::{replace, set_aside};
 use crate::ledger::{Catalog, Credential, Head, Unknown};
 
-/// What is kept beside a book.
+/// What is kept beside a catalog.
 #[derive(Debug)]
 pub struct Beside<'a> {
     pub tokens: &'a [Credential],
@@ -94,7 +94,7 @@ impl LastGoodFile {
         self.good.as_ref().is_none_or(|(id, _)| FileId::at(&self.path) == Some(*id))
     }
 
-    /// Puts a book and these tokens in the place of the one before, whole or not at all. The one
+    /// Puts a catalog and these tokens in the place of the one before, whole or not at all. The one
     /// before is kept as long as it is of another head: what stands beside the last good state is
     /// always an earlier one.
     pub fn write(

@@ -127,7 +127,7 @@ impl Handover {
 
 impl fmt::Debug for Hijack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TakeOver")
+        f.write_str("Hijack")
     }
 }
 

@@ -56,7 +56,7 @@ pub struct DefinitionSet {
 /// Prints counts, never content: definitions and their tests name users.
 impl std::fmt::Debug for DefinitionSet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Library({} flags, {} segments)", self.flags.len(), self.segments.len())
+        write!(f, "DefinitionSet({} flags, {} segments)", self.flags.len(), self.segments.len())
     }
 }
 

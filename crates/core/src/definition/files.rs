@@ -75,7 +75,7 @@ impl std::fmt::Debug for FlagFiles {
         let ids = self.internal_user_ids.len();
         write!(
             f,
-            "Contents({:?}, {ids} internal ids, unreadable: {:?})",
+            "FlagFiles({:?}, {ids} internal ids, unreadable: {:?})",
             self.files, self.unreadable
         )
     }

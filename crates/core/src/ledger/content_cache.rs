@@ -23,7 +23,7 @@ pub struct ContentCache {
 /// Prints counts, never content: blobs name users.
 impl std::fmt::Debug for ContentCache {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Forms({} texts)", self.blobs.len())
+        write!(f, "ContentCache({} texts)", self.blobs.len())
     }
 }
 

@@ -130,7 +130,7 @@ impl EffectiveState {
         self.credentials_over(&self.catalog)
     }
 
-    /// The same over another book.
+    /// The same over another catalog.
     pub fn credentials_over(&self, catalog: &Catalog) -> Credentials {
         let mut credentials = (**catalog.credentials()).clone();
         let pending = self.pending.revoked().map(|revoked| (&revoked.id, &revoked.record));

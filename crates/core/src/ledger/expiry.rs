@@ -70,14 +70,14 @@ fn first_step_narrows(held: &SplitOverride, ends: &Expiry) -> bool {
 fn may_end(state: &EffectiveState) -> BTreeSet<&FlagKey> {
     let has_end =
         |held: &Option<SplitOverride>| held.as_ref().is_some_and(|held| held.ends.is_some());
-    let in_book =
+    let in_catalog =
         state.catalog.flags().filter(|(_, entry)| has_end(&entry.record.split)).map(|(key, _)| key);
     let brings_end = |op: &Overlay| matches!(op, Overlay::Split { held, .. } if has_end(held));
     let pending = state
         .pending()
         .flags()
         .filter(|flag| state.pending().ops_of(flag.as_str()).any(brings_end));
-    in_book.chain(pending).collect()
+    in_catalog.chain(pending).collect()
 }
 
 /// The flag after its expiry. An expiry that lowers one share and raises another takes two steps:
