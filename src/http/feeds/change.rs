@@ -62,17 +62,20 @@ pub async fn published(
     })
 }
 
-/// Removes a stream, for a caller who may. One that is gone already is as good.
+/// Removes a stream, for a caller who may. One that is gone already is as good. A stream stays when
+/// its flag is retired, and is removed all the same.
 pub async fn deleted(
     state: &PublicState,
     flag: &str,
     stream: &str,
 ) -> Result<StreamDeleted, ApiError> {
-    check_flag(&state.live.current(), flag)?;
     let existed = match StreamKey::parse(flag, stream) {
         Some(key) => state.feeds.delete(key).await?,
         None => false,
     };
+    if !existed {
+        check_flag(&state.live.current(), flag)?;
+    }
     Ok(StreamDeleted { existed })
 }
 

@@ -42,20 +42,23 @@ pub async fn list(
     }
 }
 
-/// The streams behind `after`, for a caller who may know of them.
+/// The streams behind `after`, for a caller who may know of them. Those of a retired flag are listed
+/// for as long as there are any.
 pub async fn listed(
     state: &PublicState,
     flag: &str,
     query: Option<&str>,
 ) -> Result<StreamList, ApiError> {
-    check_flag(&state.live.current(), flag)?;
-    let flag: FlagKey = flag.parse().map_err(|_| ApiError::UnknownFlag)?;
+    let key: FlagKey = flag.parse().map_err(|_| ApiError::UnknownFlag)?;
     let bad = || ApiError::InvalidRequest("`after` is the name of one stream".to_owned());
     let [after] = parameters(query, ["after"]).map_err(|_| bad())?;
     if after.as_ref().is_some_and(|name| !is_stream(name)) {
         return Err(bad());
     }
-    let (streams, has_more) = state.feeds.list(&flag, &after.unwrap_or_default()).await?;
+    let (streams, has_more) = state.feeds.list(&key, &after.unwrap_or_default()).await?;
+    if streams.is_empty() {
+        check_flag(&state.live.current(), flag)?;
+    }
     let streams = streams.iter().map(row).collect();
     Ok(StreamList { streams, has_more })
 }

@@ -11,6 +11,7 @@ mod held;
 mod keys;
 mod limits;
 mod restored;
+mod retired;
 
 use reqwest::header::HeaderMap;
 use reqwest::{Method, Response};
