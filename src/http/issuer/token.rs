@@ -19,6 +19,7 @@ use crate::feeds::{Reader, StreamKey};
 use crate::flag::{ContextNeeds, Strategy};
 use crate::http::bad_request::BadRequest;
 use crate::http::error::ApiError;
+use crate::http::feeds::check_flag;
 use crate::http::headers::{FLAG_REVISION, TIME};
 use crate::http::public::{Caller, EvaluationRequest, KeptContext, user, with_body};
 use crate::http::rate_limit;
@@ -30,6 +31,8 @@ use crate::snapshot::{Position, Snapshot};
 pub const TOKEN_PATH: &str = "/v1/token";
 /// The most streams of a token.
 pub const MAX_TOKEN_STREAMS: usize = 20;
+/// A token that lives less is not made: it ends by whole seconds, and could be over at once.
+const MIN_LIFE: Duration = Duration::from_secs(1);
 /// How long a node that is behind may take to catch up.
 const CATCH_UP: Duration = Duration::from_secs(1);
 /// What a client has at least to get the next token in, unless that is more than half of the life.
@@ -75,7 +78,8 @@ async fn minted(
     let named = readable(state, session, &flag, &streams).await?;
     // Nothing is awaited from here on: what is signed is what holds now.
     let snapshot = state.live.current().clone();
-    let entry = snapshot.flag(&flag).ok_or(ApiError::UnknownFlag)?;
+    check_flag(&snapshot, &flag)?;
+    let entry = snapshot.flag(&flag).ok_or(ApiError::NotRealtime)?;
     let needs = entry.flag().map(ContextNeeds::by).unwrap_or_default();
     let kept = KeptContext::of(question, &caller, &needs);
     if !is_realtime(&snapshot, &flag, &kept) {
@@ -89,6 +93,10 @@ async fn minted(
     let now = state.clock.now();
     let realtime = entry.flag().map(|flag| flag.definition.transports.realtime.token_ttl);
     let life = realtime.unwrap_or_default().min(session.lives_for(now));
+    // The session is over, or as good as over.
+    if life < MIN_LIFE {
+        return Err(ApiError::Unauthenticated);
+    }
     let issuer = state.authenticator.issuer.as_ref().ok_or(ApiError::IssuerUnavailable)?;
     let token = issuer.mint_token(
         &NewToken {
@@ -156,10 +164,7 @@ async fn readable(
     flag: &str,
     streams: &[String],
 ) -> Result<BTreeSet<String>, ApiError> {
-    let snapshot = state.live.current().clone();
-    if snapshot.flag(flag).is_none() {
-        return Err(ApiError::UnknownFlag);
-    }
+    check_flag(&state.live.current(), flag)?;
     let mut named = BTreeSet::new();
     for stream in streams {
         let key = StreamKey::parse(flag, stream).ok_or(ApiError::StreamNotFound)?;

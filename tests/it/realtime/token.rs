@@ -1,10 +1,11 @@
 //! Who gets a token, and for what.
 
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::Realtime;
-use crate::feeds::event;
+use crate::feeds::{Answer, event};
+use crate::support::Service;
 use crate::support::guarded::SERVER_KEY;
 
 #[tokio::test]
@@ -83,9 +84,44 @@ async fn a_token_is_for_who_is_told_realtime_and_may_read() {
         let answer = realtime.ask(Method::GET, path, token, json!({})).await;
         assert_eq!(answer.status, 401, "{path}");
     }
+    // Where less than a second of the session is left there is no token, which would be over at once.
+    for (ttl_ms, status) in [(1_000, 401), (30_000, 200)] {
+        let body =
+            json!({ "targetingKey": "u-7", "ttlMs": ttl_ms, "attributes": { "plan": "paid" } });
+        let session = realtime.session(body).await;
+        let answer = realtime.ask_token(&session, one("b-3")).await;
+        assert_eq!(answer.status, status, "{ttl_ms}: {answer:?}");
+        if status == 200 {
+            let life = answer.body["expiresInMs"].as_u64().unwrap();
+            assert!((1_000..=30_000).contains(&life), "{life}");
+            assert!(answer.body["refreshAfterMs"].as_u64().unwrap() >= 500, "{answer:?}");
+            realtime.open_live(answer.body["token"].as_str().unwrap(), "b-3").await;
+        }
+    }
     // What a client has heard of is waited for, and refused if it does not come.
     let service = &realtime.guarded.service;
     let request = service.client.post(service.url("/v1/token")).bearer_auth(&session);
     let request = request.header("turnout-flag-revision", "9999").body(one("b-2").to_string());
     assert_eq!(request.send().await.unwrap().status(), 409);
+}
+
+/// No flag is known yet, so none is unknown: its strategy is polling.
+#[tokio::test]
+async fn before_the_first_snapshot_a_token_is_refused_as_not_realtime() {
+    let service = Service::start_without_folder().await;
+    let events = json!({ "readers": "verified", "events": [event("e-1")] });
+    assert_eq!(service.order("/v1/feeds/a/b-1", events).await.status(), 200);
+    let session = service.order("/v1/sessions", json!({ "targetingKey": "u-1" })).await;
+    let session: Json = session.json().await.unwrap();
+    let session = session["session"].as_str().unwrap();
+    for (flag, stream, status, code) in [
+        ("a", "b-1", 403, "not-realtime"),
+        ("a", "b-9", 404, "stream-not-found"),
+        ("NOT-A-KEY", "b-1", 404, "flag-not-found"),
+    ] {
+        let request = service.client.post(service.url("/v1/token")).bearer_auth(session);
+        let body = json!({ "flag": flag, "stream": stream }).to_string();
+        let answer = Answer::of(request.body(body).send().await.unwrap()).await;
+        assert_eq!((answer.status, answer.code()), (status, code), "{flag}/{stream}: {answer:?}");
+    }
 }
