@@ -100,7 +100,8 @@ impl Streams {
         }
     }
 
-    /// Opens a stream; `secret` is a random number.
+    /// Opens a stream; `secret` is a random number. A realtime stream of a user who has as many as a
+    /// user may have takes the place of the oldest.
     pub fn open(
         self: &Arc<Self>,
         follows: Subscription,
@@ -109,9 +110,23 @@ impl Streams {
         now_ms: u64,
     ) -> Result<StreamHandle, TooManyStreams> {
         let mut slots = lock(&self.slots);
+        let user = user_of_realtime(&follows, &opener);
+        let oldest = user.and_then(|user| slots.oldest_to_leave(user, &opener, self.most));
+        // Its place is free before the new one is counted.
+        if let Some(oldest) = &oldest {
+            slots.taken.give_back(&oldest.opener);
+        }
         if let Err(no_room) = slots.taken.take(&opener, self.most) {
+            if let Some(oldest) = &oldest {
+                slots.taken.add(&oldest.opener);
+            }
             self.count_refused(no_room);
             return Err(no_room);
+        }
+        if let Some(oldest) = oldest {
+            slots.leaves_realtime(&oldest);
+            oldest.is_replaced.store(true, Relaxed);
+            oldest.wake();
         }
         let index = slots.free.pop().unwrap_or(slots.streams.len());
         let stream = Arc::new(Stream {
@@ -124,15 +139,8 @@ impl Streams {
             due_at_ms: AtomicU64::new(0),
             is_replaced: AtomicBool::new(false),
         });
-        if let Some(user) = stream.user_of_realtime() {
-            let of_user = slots.realtime.entry(user).or_default();
-            of_user.push_back(stream.clone());
-            if of_user.len() > REALTIME_OF_USER
-                && let Some(oldest) = of_user.pop_front()
-            {
-                oldest.is_replaced.store(true, Relaxed);
-                oldest.wake();
-            }
+        if let Some(user) = user {
+            slots.realtime.entry(user).or_default().push_back(stream.clone());
         }
         match slots.streams.get_mut(index) {
             Some(slot) => *slot = Some(stream.clone()),
@@ -217,6 +225,35 @@ impl Streams {
     }
 }
 
+impl Slots {
+    /// The stream whose place a new realtime stream of this user takes: the oldest, where the user has
+    /// as many realtime streams as a user may have, or no room for a further stream of any kind.
+    fn oldest_to_leave(&self, user: u64, opener: &Opener, most: Amount) -> Option<Arc<Stream>> {
+        let of_user = self.realtime.get(&user)?;
+        let is_full = of_user.len() >= REALTIME_OF_USER
+            || self.taken.check(opener, most) == Err(TooManyStreams::StreamsOfCaller);
+        of_user.front().filter(|_| is_full).cloned()
+    }
+
+    /// Takes a stream out of its user's realtime streams, if it is one.
+    fn leaves_realtime(&mut self, stream: &Arc<Stream>) {
+        if let Some(user) = user_of_realtime(&stream.follows, &stream.opener)
+            && let Some(of_user) = self.realtime.get_mut(&user)
+        {
+            of_user.retain(|other| !Arc::ptr_eq(other, stream));
+            if of_user.is_empty() {
+                self.realtime.remove(&user);
+            }
+        }
+    }
+}
+
+/// Whose stream it is, if it is one of the realtime streams that are counted by user.
+fn user_of_realtime(follows: &Subscription, opener: &Opener) -> Option<u64> {
+    let (user, _) = opener.caller?;
+    matches!(follows, Subscription::Realtime(_)).then_some(user)
+}
+
 /// A stream, as the task that serves it holds it. Dropping the handle closes the stream.
 #[derive(Debug)]
 pub struct StreamHandle {
@@ -236,14 +273,10 @@ impl Drop for StreamHandle {
     fn drop(&mut self) {
         let mut slots = lock(&self.list.slots);
         let index = self.stream.name.index;
-        slots.taken.give_back(&self.stream.opener);
-        if let Some(user) = self.stream.user_of_realtime()
-            && let Some(of_user) = slots.realtime.get_mut(&user)
-        {
-            of_user.retain(|other| !Arc::ptr_eq(other, &self.stream));
-            if of_user.is_empty() {
-                slots.realtime.remove(&user);
-            }
+        // The place of a stream that was replaced is another's already.
+        if !self.stream.is_replaced() {
+            slots.taken.give_back(&self.stream.opener);
+            slots.leaves_realtime(&self.stream);
         }
         if let Some(slot) = slots.streams.get_mut(index) {
             *slot = None;
@@ -291,12 +324,6 @@ impl Stream {
     /// Whether a newer stream of its user took its place.
     pub fn is_replaced(&self) -> bool {
         self.is_replaced.load(Relaxed)
-    }
-
-    /// Whose it is, if it is one of the realtime streams that are counted by user.
-    fn user_of_realtime(&self) -> Option<u64> {
-        let (user, _) = self.opener.caller?;
-        matches!(self.follows, Subscription::Realtime(_)).then_some(user)
     }
 
     /// Whether the stream's scheduled time has come.

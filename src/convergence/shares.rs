@@ -69,6 +69,12 @@ impl StreamShare {
     /// Takes a slot for a stream, out of `most` in total.
     pub fn take(&mut self, opener: &Opener, most: Amount) -> Result<(), TooManyStreams> {
         self.check(opener, most)?;
+        self.add(opener);
+        Ok(())
+    }
+
+    /// Counts a stream, whether there is a slot free or not.
+    pub fn add(&mut self, opener: &Opener) {
         self.all.add(opener.bytes);
         if opener.stranger.is_some() {
             self.strangers.add(opener.bytes);
@@ -76,7 +82,6 @@ impl StreamShare {
         if let Some((caller, _)) = opener.caller {
             self.callers.entry(caller).or_default().add(opener.bytes);
         }
-        Ok(())
     }
 
     /// Whether there is a slot free.

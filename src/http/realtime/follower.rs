@@ -28,6 +28,8 @@ pub struct FeedFollower {
     attempts: u8,
     changed: Option<Waiting<()>>,
     reading: Option<Waiting<Result<Followed, PollError>>>,
+    /// Asks the database whether its user may read the stream.
+    checking: Option<Waiting<Result<(), PollError>>>,
 }
 
 /// What is said next.
@@ -38,8 +40,8 @@ pub enum FeedEvent {
 
 impl FeedFollower {
     pub fn new(feeds: Feeds, key: StreamKey, user: Option<Box<str>>, at: Cursor) -> FeedFollower {
-        let (is_live, attempts, changed, reading) = (false, 0, None, None);
-        FeedFollower { feeds, key, user, at, is_live, attempts, changed, reading }
+        let (is_live, attempts, changed, reading, checking) = (false, 0, None, None, None);
+        FeedFollower { feeds, key, user, at, is_live, attempts, changed, reading, checking }
     }
 
     /// What is to be said now; `None` while there is nothing, and then the task is woken when there
@@ -88,11 +90,27 @@ impl FeedFollower {
         }
     }
 
-    /// Whether its user may no longer read the stream.
-    pub fn is_cut(&self) -> bool {
-        let names = (self.key.flag().as_str(), self.key.stream());
-        let watched = self.feeds.watch(names);
-        watched.is_some_and(|watched| !self.feeds.may_read(&watched, self.reader()))
+    /// Whether its user may no longer read the stream, or it is gone. Where memory does not say, the
+    /// database is asked, and the task is woken when it has answered.
+    pub fn is_cut(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut checking = match self.checking.take() {
+            Some(checking) => checking,
+            None => {
+                let names = (self.key.flag().as_str(), self.key.stream());
+                if let Some(watched) = self.feeds.watch(names) {
+                    return !self.feeds.may_read(&watched, self.reader());
+                }
+                let (feeds, key, user) = (self.feeds.clone(), self.key.clone(), self.user.clone());
+                Box::pin(async move { feeds.check(&key, reader(user.as_deref())).await })
+            }
+        };
+        match checking.as_mut().poll(cx) {
+            Poll::Ready(checked) => matches!(checked, Err(PollError::NoStream)),
+            Poll::Pending => {
+                self.checking = Some(checking);
+                false
+            }
+        }
     }
 
     fn said(&mut self, followed: Followed) -> Option<FeedEvent> {
@@ -123,14 +141,17 @@ impl FeedFollower {
         let (feeds, key, user, at) =
             (self.feeds.clone(), self.key.clone(), self.user.clone(), self.at);
         self.reading = Some(Box::pin(async move {
-            let reader = user.as_deref().map_or(Reader::Any, Reader::User);
-            feeds.read_on(&key, reader, at, message::events).await
+            feeds.read_on(&key, reader(user.as_deref()), at, message::events).await
         }));
     }
 
     fn reader(&self) -> Reader<'_> {
-        self.user.as_deref().map_or(Reader::Any, Reader::User)
+        reader(self.user.as_deref())
     }
+}
+
+fn reader(user: Option<&str>) -> Reader<'_> {
+    user.map_or(Reader::Any, Reader::User)
 }
 
 impl fmt::Debug for FeedFollower {

@@ -12,6 +12,9 @@ pub const MAX_HEARD_BYTES: usize = 64 * 1024;
 /// How long the system may keep bytes that a client has not acknowledged before it gives up the
 /// connection: a client that vanished silently is found within a heartbeat and this.
 pub const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
+/// How often a realtime stream whose client takes nothing is checked for whether it may go on: nothing
+/// else would show that its user is no reader any more.
+pub const STUCK_LOOK: Duration = Duration::from_millis(500);
 /// How often a half-closed stream is checked for whether its client has left: nothing else would
 /// show it before the next event.
 pub const HALF_CLOSED_LOOK: Duration = Duration::from_secs(1);

@@ -15,7 +15,8 @@ use tokio::net::TcpStream;
 use super::event::{CloseReason, StreamHello, goodbye};
 use super::hub::{Hub, ms};
 use super::limits::{
-    HALF_CLOSED_LOOK, REALTIME_AGE, RETRY_MS, RETURN_A_SECOND, TICK, UNACKNOWLEDGED, WARNING,
+    HALF_CLOSED_LOOK, REALTIME_AGE, RETRY_MS, RETURN_A_SECOND, STUCK_LOOK, TICK, UNACKNOWLEDGED,
+    WARNING,
 };
 use super::subscriber::{Subscriber, Update};
 use super::writer::{Event, SseWriter};
@@ -248,29 +249,30 @@ impl StreamSession {
         // A realtime stream ends with its token, whether its client takes anything or not.
         let given_up_ms =
             if self.feed.is_some() { given_up_ms.min(self.ends.0) } else { given_up_ms };
-        if now_ms >= given_up_ms || self.leave.poll(cx).is_ready() || self.is_cut() {
+        if now_ms >= given_up_ms || self.leave.poll(cx).is_ready() || self.is_cut(cx) {
             return Poll::Ready(());
         }
-        self.stream.schedule_at(given_up_ms);
+        let looks_ms = self.feed.as_ref().map(|_| now_ms + ms(STUCK_LOOK));
+        self.stream.schedule_at(looks_ms.map_or(given_up_ms, |looks| looks.min(given_up_ms)));
         Poll::Pending
     }
 
-    /// Whether a realtime stream has to end, although its client takes nothing: an operator's stop
-    /// waits for no client.
-    fn is_cut(&mut self) -> bool {
-        let Some(feed) = &self.feed else { return false };
-        if self.stream.is_replaced() || feed.is_cut() {
+    /// Whether the stream has to end, although its client takes nothing: neither a revocation nor an
+    /// operator's stop waits for a client.
+    fn is_cut(&mut self, cx: &mut Context<'_>) -> bool {
+        let is_refused = self.subscriber.caller().is_some_and(|caller| {
+            !caller.is_still_let_in(self.hub.authenticator(), || self.hub.moment())
+        });
+        let Some(feed) = &mut self.feed else { return is_refused };
+        if self.stream.is_replaced() || feed.is_cut(cx) {
             return true;
         }
-        let is_let_in = self.subscriber.caller().is_some_and(|caller| {
-            caller.is_still_let_in(self.hub.authenticator(), || self.hub.moment())
-        });
         let snapshot = self.hub.live().current().clone();
         let is_left = !self.subscriber.would_be_realtime(&snapshot);
         if is_left && self.subscriber.is_realtime() {
             self.count_ended_at(&snapshot);
         }
-        is_left || !is_let_in
+        is_left || is_refused
     }
 
     /// Whether the strategy of a realtime stream is another now.

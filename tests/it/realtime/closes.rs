@@ -15,8 +15,8 @@ use turnout::flag::{Unit, bucket, hash};
 use super::{Realtime, ids};
 use crate::support::guarded::SERVER_KEY;
 use crate::support::issuer::Issuer;
-use crate::support::wait_until;
 use crate::support::watcher::Watcher;
+use crate::support::{flag, wait_until};
 
 /// Streams of three users: one who is listed, one of the plan `paid`, and one let in by a verified
 /// address.
@@ -313,4 +313,62 @@ async fn a_client_that_takes_nothing_is_cut_when_its_token_ends() {
     // The bound is two seconds; the rest is for a busy machine. Without the cut it takes 30 s.
     assert!(took < LIFE + Duration::from_secs(10), "{took:?}");
     assert!(took > LIFE - Duration::from_secs(2), "{took:?}");
+}
+
+/// Neither a change of its readers nor its removal waits for a client that takes nothing.
+#[tokio::test]
+async fn a_client_that_takes_nothing_is_cut_when_the_stream_is_not_its_own_any_more() {
+    let realtime = Realtime::start().await;
+    for is_removed in [false, true] {
+        realtime.publish_numbers("b-1", 1..=1).await;
+        let token = realtime.token(json!({ "targetingKey": "u-sub" }), "b-1").await;
+        let _socket = open_stuck(&realtime, &token).await;
+        if is_removed {
+            realtime.ask(Method::DELETE, "/v1/feeds/a/b-1", SERVER_KEY, json!({})).await;
+        } else {
+            realtime.publish("b-1", json!({ "readers": ["u-2"], "events": [] })).await;
+        }
+        let begun = Instant::now();
+        wait_until("the stream is closed", async || open_streams(&realtime).await == 0).await;
+        // The bound is a second; the rest is for a busy machine. Without the cut it takes 30 s.
+        assert!(begun.elapsed().as_secs() < 10, "{is_removed}: {:?}", begun.elapsed());
+        realtime.ask(Method::DELETE, "/v1/feeds/a/b-1", SERVER_KEY, json!({})).await;
+    }
+}
+
+/// So is a watch: it has no place in a feed, and a caller all the same.
+#[tokio::test]
+async fn a_watch_whose_client_takes_nothing_is_cut_when_its_sessions_are_revoked() {
+    let realtime = Realtime::start().await;
+    let service = &realtime.guarded.service;
+    for number in 0..300 {
+        let key = format!("flag-{number}");
+        fs::write(service.flags.join(format!("{key}.yaml")), flag(&key, "")).unwrap();
+    }
+    wait_until("the flags are there", async || {
+        service.admin("/v1/status").await.text().await.unwrap().contains("\"flag-299\"")
+    })
+    .await;
+    let session = realtime.session(json!({ "targetingKey": "u-sub" })).await;
+    let mut socket = TcpStream::connect(service.app.address()).await.unwrap();
+    let head =
+        format!("GET /v1/watch HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {session}\r\n\r\n");
+    socket.write_all(head.as_bytes()).await.unwrap();
+    wait_until("the watch is open", async || open_streams(&realtime).await == 1).await;
+    // Each state has all flags: these are more than the system keeps.
+    for _ in 0..40 {
+        for verb in ["stop", "resume"] {
+            let path = format!("/v1/flags/flag-1/{verb}");
+            let done = service.order(&path, json!({ "reason": "a test" })).await;
+            assert_eq!(done.status(), 200);
+        }
+    }
+    assert_eq!(open_streams(&realtime).await, 1);
+    let body = json!({ "targetingKey": "u-sub" });
+    realtime.ask(Method::POST, "/v1/sessions/revoke", SERVER_KEY, body).await;
+    let begun = Instant::now();
+    wait_until("the watch is closed", async || open_streams(&realtime).await == 0).await;
+    // The bound is a second; the rest is for a busy machine. Without the cut it takes 30 s.
+    assert!(begun.elapsed().as_secs() < 10, "{:?}", begun.elapsed());
+    drop(socket);
 }

@@ -29,13 +29,17 @@ pub struct Realtime {
 
 impl Realtime {
     pub async fn start() -> Realtime {
+        Realtime::start_limited(StreamLimits::default()).await
+    }
+
+    pub async fn start_limited(limits: StreamLimits) -> Realtime {
         let (application, own) =
             (Issuer::new(Algorithm::Es256, "key"), Issuer::own(TokenKind::Realtime));
         let guarded = ProtectedEndpoint::start_signing(
             &application.jwks(),
             pins(Algorithm::Es256),
             AnonymousAccess::Allow,
-            StreamLimits::default(),
+            limits,
             Some(&own),
         )
         .await;

@@ -1,11 +1,13 @@
 //! What a stream says: the strategy first, then every event once and in order.
 
 use serde_json::json;
+use turnout::http::StreamLimits;
 
 use super::{Realtime, ids};
 use crate::feeds::{event, numbered};
 use crate::support::guarded::SERVER_KEY;
 use crate::support::wait_until;
+use crate::support::watcher::Watcher;
 
 #[tokio::test]
 async fn a_stream_goes_on_where_polling_stopped() {
@@ -113,4 +115,39 @@ async fn a_user_has_eight_streams_and_the_oldest_makes_room() {
     let headers = refused.unwrap();
     assert_eq!(headers["ratelimit-policy"], "\"realtime\";q=20;w=60");
     assert!(headers.contains_key("retry-after"));
+}
+
+/// Where a user may have eight streams of any kind, the oldest realtime stream makes room too.
+#[tokio::test]
+async fn on_a_small_server_the_oldest_stream_makes_room_also_where_watches_take_some() {
+    let limits = StreamLimits { streams: 16, ..StreamLimits::default() };
+    let realtime = Realtime::start_limited(limits).await;
+    realtime.publish_numbers("b-1", 1..=1).await;
+    let user = json!({ "targetingKey": "u-sub" });
+    let session = realtime.session(user.clone()).await;
+    let service = &realtime.guarded.service;
+    let watch = async || {
+        let request = service.client.get(service.url("/v1/strategy/a/watch")).bearer_auth(&session);
+        request.send().await.unwrap()
+    };
+    let (mut first, _second) = (Watcher::of(watch().await), Watcher::of(watch().await));
+    assert_eq!(first.next_state().await.strategy(), "realtime-v2");
+    let token = realtime.token(user, "b-1").await;
+    let mut streams = Vec::new();
+    for _ in 0..9 {
+        streams.push(realtime.open_live(&token, "b-1").await);
+    }
+    for mut replaced in streams.drain(..3) {
+        let last = replaced.next_state().await;
+        assert_eq!((last.kind(), &last.data["reason"]), ("goodbye", &json!("replaced")));
+        assert!(replaced.maybe_next().await.is_none());
+    }
+    realtime.publish_numbers("b-1", 2..=2).await;
+    for stream in &mut streams {
+        assert_eq!(ids(&stream.next_state().await.data), ["e-2"]);
+    }
+    // A place that was handed on is not given back a second time.
+    assert_eq!(watch().await.status(), 503, "eight are open");
+    drop(streams.pop());
+    wait_until("one is free", async || watch().await.status() == 200).await;
 }
