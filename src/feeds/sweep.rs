@@ -22,8 +22,8 @@ const LOOK_EVERY: u32 = 10;
 #[derive(Debug, Default)]
 pub struct Sweeper {
     due: BTreeSet<StreamKey>,
-    /// Streams that ended and whose events are all gone.
-    over: Vec<StreamKey>,
+    /// Streams that had ended when they were looked for, with their numbers.
+    over: Vec<(StreamKey, u64)>,
     ids_after: Option<u64>,
     doomed: bool,
     until_look: u32,
@@ -71,8 +71,10 @@ impl Sweeper {
                 self.due.insert(key);
             }
         }
-        for key in self.over.split_off(self.over.len().saturating_sub(STREAMS_A_STEP)) {
-            if let Some(record) = store.delete(&key).await? {
+        for (key, number) in self.over.split_off(self.over.len().saturating_sub(STREAMS_A_STEP)) {
+            let in_force = state.in_force(shared, key.flag());
+            let sweep = Sweep { in_force, now_ms };
+            if let Some(record) = store.delete_over(&key, number, sweep).await? {
                 state.forget(shared, &key, &record);
                 self.doomed = true;
             }

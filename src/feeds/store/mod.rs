@@ -140,7 +140,20 @@ impl EventStore {
     /// Removes a stream; its events are cleared away later. `None` if there was none.
     pub async fn delete(&self, key: &StreamKey) -> Result<Option<StreamRecord>, EventStoreError> {
         let EventStore::Sqlite(sqlite) = self;
-        sqlite.delete(key).await
+        sqlite.delete(key, |_| true).await
+    }
+
+    /// Removes a stream that [`EventStore::due`] found to be over, if it still is: its name may
+    /// belong to another stream by now. `None` if it is not.
+    pub async fn delete_over(
+        &self,
+        key: &StreamKey,
+        number: u64,
+        sweep: Sweep,
+    ) -> Result<Option<StreamRecord>, EventStoreError> {
+        let EventStore::Sqlite(sqlite) = self;
+        let is_over = |record: &StreamRecord| record.number == number && sweep.finds_over(record);
+        sqlite.delete(key, is_over).await
     }
 
     /// Clears away some events of deleted streams, and returns the bytes this gave back; `None` if
@@ -159,12 +172,13 @@ impl EventStore {
         sqlite.set_retention(flag, record).await
     }
 
-    /// Some streams of a flag with events to remove, and some that ended and are over.
+    /// Some streams of a flag with events to remove, and some that ended and are over, with their
+    /// numbers.
     pub async fn due(
         &self,
         flag: &FlagKey,
         sweep: Sweep,
-    ) -> Result<(Vec<StreamKey>, Vec<StreamKey>), EventStoreError> {
+    ) -> Result<(Vec<StreamKey>, Vec<(StreamKey, u64)>), EventStoreError> {
         let EventStore::Sqlite(sqlite) = self;
         sqlite.due(flag, sweep).await
     }

@@ -39,3 +39,18 @@ pub struct Sweep {
     pub in_force: Retention,
     pub now_ms: i64,
 }
+
+impl Sweep {
+    /// Events, and streams that ended, from before this time go.
+    pub fn too_old_ms(&self) -> i64 {
+        self.now_ms.saturating_sub(self.in_force.retain_ms as i64)
+    }
+
+    /// Whether a stream ended long ago and nothing of it is left.
+    pub fn finds_over(&self, record: &StreamRecord) -> bool {
+        record.ended
+            && record.oldest_at_ms.is_none()
+            && record.changed_at_ms < self.too_old_ms()
+            && record.forgotten_after == record.kept_after
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::{EventStore, Sweep};
 use crate::feeds::decide::{Published, decide};
@@ -41,8 +41,11 @@ impl Bench {
     async fn publish(&mut self, stream: &str, ids: &[&str], now_ms: i64) -> Published {
         let events: Vec<_> =
             ids.iter().map(|id| json!({ "id": id, "type": "t", "data": { "id": id } })).collect();
-        let body = json!({ "readers": ["u-1"], "events": events }).to_string();
-        let publish = Publish::read(body.as_bytes()).unwrap();
+        self.publish_body(stream, json!({ "readers": ["u-1"], "events": events }), now_ms).await
+    }
+
+    async fn publish_body(&mut self, stream: &str, body: Json, now_ms: i64) -> Published {
+        let publish = Publish::read(body.to_string().as_bytes()).unwrap();
         let key = key(stream);
         let mut held = self.store.hold(&[&key]).await.unwrap();
         let ids: Vec<_> = publish.events.iter().map(|event| (&key, &*event.id)).collect();
@@ -174,6 +177,40 @@ async fn a_stream_made_anew_is_another_one() {
     assert_ne!(new.epoch, old.epoch);
     assert_eq!((new.head, new.accepted), (1, 1));
     assert_eq!(bench.ids("b-1", 0, 50).await, ["x"]);
+    bench.reopen().await;
+}
+
+/// What was over when it was looked for may be another stream under the same name by now.
+#[tokio::test]
+async fn only_a_stream_that_is_still_over_is_removed_as_one() {
+    let mut bench = Bench::new().await;
+    let (flag, over_at) = ("a".parse().unwrap(), 100 * DAY_MS);
+    let sweep = |now_ms, days: i64| Sweep {
+        in_force: Retention { retain_ms: (days * DAY_MS) as u64, keep: 1_000 },
+        now_ms,
+    };
+    bench.publish_body("b-1", json!({ "ended": true, "events": [] }), 10).await;
+    let (_, over) = bench.store.due(&flag, sweep(over_at, 7)).await.unwrap();
+    let [(found, number)] = &over[..] else { panic!("{over:?}") };
+    for (what, number, sweep) in [
+        ("another number", number + 1, sweep(over_at, 7)),
+        ("it is kept for longer by now", *number, sweep(over_at, 200)),
+        ("the clock was set back", *number, sweep(DAY_MS, 7)),
+    ] {
+        let removed = bench.store.delete_over(found, number, sweep).await.unwrap();
+        assert!(removed.is_none(), "{what}");
+    }
+    let old = bench.store.delete(found).await.unwrap().unwrap();
+    bench.kept.doom_stream(found.flag(), old.bytes);
+    bench.publish("b-1", &["x"], over_at - DAY_MS).await;
+    let removed = bench.store.delete_over(found, *number, sweep(over_at, 7)).await.unwrap();
+    assert!(removed.is_none(), "it was made anew");
+    assert_eq!(bench.ids("b-1", 0, 50).await, ["x"]);
+    bench.publish_body("b-2", json!({ "ended": true, "events": [] }), 10).await;
+    let (_, over) = bench.store.due(&flag, sweep(over_at, 7)).await.unwrap();
+    let [(found, number)] = &over[..] else { panic!("{over:?}") };
+    let removed = bench.store.delete_over(found, *number, sweep(over_at, 7)).await.unwrap();
+    bench.kept.doom_stream(found.flag(), removed.unwrap().bytes);
     bench.reopen().await;
 }
 

@@ -98,9 +98,14 @@ impl Sqlite {
         self.heads.note(commits, change.streams.values()).await
     }
 
-    pub async fn delete(&self, key: &StreamKey) -> Result<Option<StreamRecord>, EventStoreError> {
+    /// Removes a stream that is such a one at this moment.
+    pub async fn delete(
+        &self,
+        key: &StreamKey,
+        is_such: impl Fn(&StreamRecord) -> bool,
+    ) -> Result<Option<StreamRecord>, EventStoreError> {
         let (mut found, Transaction { mut taken }) = self.hold(&[key]).await?;
-        let Some(record) = found.remove(key) else {
+        let Some(record) = found.remove(key).filter(is_such) else {
             sqlx::raw_sql("ROLLBACK").execute(taken.get()).await.map_err(failed)?;
             taken.give_back();
             return Ok(None);

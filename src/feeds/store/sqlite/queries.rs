@@ -79,29 +79,33 @@ impl Sqlite {
         &self,
         flag: &FlagKey,
         sweep: Sweep,
-    ) -> Result<(Vec<StreamKey>, Vec<StreamKey>), EventStoreError> {
-        const OLD: &str =
-            "SELECT flag, stream FROM streams WHERE flag = $1 AND oldest_at_ms < $2 LIMIT $3";
-        const MANY: &str = "SELECT flag, stream FROM streams WHERE flag = $1 AND (head - kept_after) > $2 LIMIT $3";
-        const OVER: &str = "SELECT flag, stream FROM streams WHERE flag = $1 AND ended = 1 AND oldest_at_ms IS NULL \
+    ) -> Result<(Vec<StreamKey>, Vec<(StreamKey, u64)>), EventStoreError> {
+        // The oldest first.
+        const OLD: &str = "SELECT flag, stream, number FROM streams WHERE flag = $1 AND oldest_at_ms < $2 \
+            ORDER BY oldest_at_ms LIMIT $3";
+        // Any of them: the same few, which grow all the time, would hide the others.
+        const MANY: &str = "SELECT flag, stream, number FROM streams WHERE flag = $1 AND (head - kept_after) > $2 \
+            ORDER BY random() LIMIT $3";
+        const OVER: &str = "SELECT flag, stream, number FROM streams WHERE flag = $1 AND ended = 1 AND oldest_at_ms IS NULL \
             AND changed_at_ms < $2 AND forgotten_after = kept_after LIMIT $3";
-        let too_old_ms = sweep.now_ms.saturating_sub(sweep.in_force.retain_ms as i64);
+        let too_old_ms = sweep.too_old_ms();
         let keep = i64::try_from(sweep.in_force.keep).unwrap_or(i64::MAX);
         let mut taken = self.sweep_connection().await?;
         let mut found = [Vec::new(), Vec::new(), Vec::new()];
-        for ((query, bound), keys) in
+        for ((query, bound), streams) in
             [(OLD, too_old_ms), (MANY, keep), (OVER, too_old_ms)].into_iter().zip(&mut found)
         {
             let query = sqlx::query(query).bind(flag.to_string()).bind(bound).bind(DUE);
             let rows = query.fetch_all(taken.get()).await.map_err(failed)?;
-            keys.extend(
-                rows.iter()
-                    .filter_map(|row| StreamKey::parse(row.try_get(0).ok()?, row.try_get(1).ok()?)),
-            );
+            let stream = |row: &sqlx::sqlite::SqliteRow| {
+                let key = StreamKey::parse(row.try_get(0).ok()?, row.try_get(1).ok()?)?;
+                Some((key, row.try_get::<i64, _>(2).ok()? as u64))
+            };
+            streams.extend(rows.iter().filter_map(stream));
         }
         taken.give_back();
-        let [mut due, many, over] = found;
-        due.extend(many);
+        let [old, many, over] = found;
+        let mut due: Vec<StreamKey> = old.into_iter().chain(many).map(|(key, _)| key).collect();
         due.sort_unstable();
         due.dedup();
         Ok((due, over))
