@@ -30,6 +30,9 @@ mod shares;
 mod single_flight;
 mod store;
 mod sweep;
+#[cfg(test)]
+mod tests;
+mod waiting;
 mod warm;
 mod writer;
 mod writer_state;

@@ -13,13 +13,14 @@ use tokio::time::timeout;
 use super::cursor::Cursor;
 use super::decide::{Published, StreamRecord};
 use super::health::{FeedProblem, Health};
-use super::limits::{LIST_PAGE, MAX_WAITING_BYTES, PUBLISH_TIMEOUT, READ_TIMEOUT};
+use super::limits::{LIST_PAGE, PUBLISH_TIMEOUT, READ_TIMEOUT};
 use super::metrics::FeedCounts;
 use super::name::StreamKey;
 use super::poll::PollError;
 use super::publish::Publish;
 use super::shared::{PublishError, RetentionOf, Shared};
 use super::single_flight::SingleFlight;
+use super::waiting::{Answer, WaitingRoom};
 use super::warm::WarmStreams;
 use super::writer::{Job, Writer};
 use crate::clock::Clock;
@@ -51,7 +52,7 @@ pub(super) struct Handles {
     jobs: mpsc::UnboundedSender<Job>,
     /// The runtime on which the database is read and written.
     pub runtime: Handle,
-    waiting_bytes: AtomicUsize,
+    waiting: WaitingRoom,
     pub waiting_reads: Arc<AtomicUsize>,
     pub reads: SingleFlight,
 }
@@ -88,8 +89,8 @@ impl Feeds {
             kept_bytes: AtomicU64::new(0),
             queries: AtomicU64::new(0),
         });
-        let (jobs, waiting) = mpsc::unbounded_channel();
-        let mut writer = Writer::new(shared.clone(), waiting);
+        let (jobs, taken) = mpsc::unbounded_channel();
+        let mut writer = Writer::new(shared.clone(), taken);
         let watching = Arc::downgrade(&shared);
         let opening = runtime.spawn(async move {
             writer.begin().await;
@@ -114,9 +115,9 @@ impl Feeds {
         });
         // A disk that hangs does not hold up the start.
         let _ = timeout(READ_TIMEOUT, is_open).await;
-        let (waiting_bytes, waiting_reads) = (AtomicUsize::new(0), Arc::default());
+        let (waiting, waiting_reads) = (WaitingRoom::default(), Arc::default());
         let reads = SingleFlight::default();
-        Feeds(Arc::new(Handles { shared, jobs, runtime, waiting_bytes, waiting_reads, reads }))
+        Feeds(Arc::new(Handles { shared, jobs, runtime, waiting, waiting_reads, reads }))
     }
 
     /// Whether the database can be used.
@@ -152,8 +153,7 @@ impl Feeds {
     ) -> Result<Published, PublishError> {
         let begun_ms = self.0.shared.clock.now().steady_ms;
         let bytes = publish.bytes();
-        let _room = self.wait_with(bytes)?;
-        let (answer, answered) = oneshot::channel();
+        let (answer, answered) = self.wait_with(bytes)?;
         let published = self.ask(Job::Publish { key, publish, answer }, answered).await?;
         let took_ms = self.0.shared.clock.now().steady_ms - begun_ms;
         self.counts().publish_seconds.observe(took_ms as f64 / 1000.0);
@@ -167,8 +167,7 @@ impl Feeds {
 
     /// Removes a stream; false if there was none.
     pub async fn delete(&self, key: StreamKey) -> Result<bool, PublishError> {
-        let _room = self.wait_with(size_of::<Job>())?;
-        let (answer, answered) = oneshot::channel();
+        let (answer, answered) = self.wait_with(size_of::<Job>())?;
         self.ask(Job::Delete { key, answer }, answered).await?
     }
 
@@ -202,13 +201,14 @@ impl Feeds {
         }
     }
 
-    fn wait_with(&self, bytes: usize) -> Result<Room<'_>, PublishError> {
+    fn wait_with<T>(
+        &self,
+        bytes: usize,
+    ) -> Result<(Answer<T>, oneshot::Receiver<T>), PublishError> {
         if !self.is_available() {
             return Err(PublishError::Unavailable);
         }
-        let room = Room { handles: &self.0, bytes };
-        let before = self.0.waiting_bytes.fetch_add(bytes, Relaxed);
-        if before + bytes > MAX_WAITING_BYTES { Err(PublishError::Unavailable) } else { Ok(room) }
+        self.0.waiting.enter(bytes).ok_or(PublishError::Unavailable)
     }
 
     async fn ask<T>(&self, job: Job, answered: oneshot::Receiver<T>) -> Result<T, PublishError> {
@@ -217,17 +217,5 @@ impl Feeds {
             Ok(Ok(answer)) => Ok(answer),
             _ => Err(PublishError::Unavailable),
         }
-    }
-}
-
-/// The bytes of a publish that waits.
-struct Room<'h> {
-    handles: &'h Handles,
-    bytes: usize,
-}
-
-impl Drop for Room<'_> {
-    fn drop(&mut self) {
-        self.handles.waiting_bytes.fetch_sub(self.bytes, Relaxed);
     }
 }

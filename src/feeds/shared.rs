@@ -51,6 +51,15 @@ pub enum PublishError {
 }
 
 impl Shared {
+    /// Does one thing with the database, and notes that it is under way: one that takes too long is
+    /// a disk that does not answer. Many that take their time one after another are not.
+    pub async fn timed<T>(&self, work: impl Future<Output = T>) -> T {
+        self.health.begin(self.clock.now().steady_ms);
+        let done = work.await;
+        self.health.end();
+        done
+    }
+
     /// Tells of all problems. Not the writer alone does so, as a disk that hangs holds it up.
     pub fn report(&self) {
         let kept = self.kept_problems.lock().unwrap_or_else(PoisonError::into_inner).clone();

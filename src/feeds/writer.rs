@@ -1,5 +1,5 @@
 //! The one that writes: takes every publish that waits, decides them together, and makes them
-//! durable by one commit and one sync. Between commits it looks after the database.
+//! durable by one commit and one sync. Between commits it looks after the database, however many wait.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::Relaxed;
@@ -18,9 +18,10 @@ use super::shared::{PublishError, Shared};
 use super::shares::EventsFull;
 use super::store::{EventStore, EventStoreError, Opened};
 use super::sweep::{Sweeper, shortened};
+use super::waiting::Answer;
 use super::writer_state::WriterState;
 
-/// How often the database is looked after.
+/// How long after it was looked after the database is looked after again.
 const TICK: Duration = Duration::from_millis(500);
 /// How many ticks pass between two attempts to open the database.
 const OPEN_EVERY: u32 = 4;
@@ -30,11 +31,11 @@ pub enum Job {
     Publish {
         key: StreamKey,
         publish: Publish,
-        answer: oneshot::Sender<Result<Published, PublishError>>,
+        answer: Answer<Result<Published, PublishError>>,
     },
     Delete {
         key: StreamKey,
-        answer: oneshot::Sender<Result<bool, PublishError>>,
+        answer: Answer<Result<bool, PublishError>>,
     },
     /// Everything that waits is done before the answer.
     Close(oneshot::Sender<()>),
@@ -48,7 +49,7 @@ pub struct Writer {
     ticks: u32,
 }
 
-type PublishJob = (StreamKey, Publish, oneshot::Sender<Result<Published, PublishError>>);
+type PublishJob = (StreamKey, Publish, Answer<Result<Published, PublishError>>);
 
 impl Writer {
     pub fn new(shared: Arc<Shared>, jobs: mpsc::UnboundedReceiver<Job>) -> Writer {
@@ -68,11 +69,14 @@ impl Writer {
         loop {
             let job = tokio::select! {
                 biased;
-                job = self.jobs.recv() => job,
+                // Publishes without end do not keep the database from being looked after.
                 _ = ticks.tick() => {
                     self.look_after().await;
+                    // Nor does that keep publishes waiting where it takes longer than a tick.
+                    ticks.reset();
                     continue;
                 }
+                job = self.jobs.recv() => job,
             };
             let Some(job) = job else { return };
             if let Some(closed) = self.work(job).await {
@@ -98,7 +102,7 @@ impl Writer {
                 }
                 Job::Delete { key, answer } => {
                     self.commit(std::mem::take(&mut batch)).await;
-                    let _ = answer.send(self.delete(&key).await);
+                    answer.send(self.delete(&key).await);
                 }
                 Job::Close(closed) => {
                     self.commit(batch).await;
@@ -117,13 +121,10 @@ impl Writer {
         let Some(store) = self.store() else {
             return refuse(batch, &PublishError::Unavailable);
         };
-        self.shared.health.begin(self.shared.clock.now().steady_ms);
-        let committed = self.commit_to(&store, &batch).await;
-        self.shared.health.end();
-        match committed {
+        match self.commit_to(&store, &batch).await {
             Ok(results) => {
                 for ((.., answer), result) in batch.into_iter().zip(results) {
-                    let _ = answer.send(result);
+                    answer.send(result);
                 }
             }
             Err(error) => {
@@ -142,16 +143,17 @@ impl Writer {
         store: &EventStore,
         batch: &[PublishJob],
     ) -> Result<Vec<Result<Published, PublishError>>, EventStoreError> {
-        let mut held = store.hold(&distinct(batch)).await?;
+        let shared = self.shared.clone();
+        let mut held = shared.timed(store.hold(&distinct(batch))).await?;
         let ids: Vec<(&StreamKey, &str)> = batch
             .iter()
             .flat_map(|(key, publish, _)| publish.events.iter().map(move |event| (key, &*event.id)))
             .collect();
-        let known = store.known_ids(&mut held, &ids).await?;
+        let known = shared.timed(store.known_ids(&mut held, &ids)).await?;
         let made = batch.iter().filter(|(key, ..)| !held.streams.contains_key(key));
         let numbers: Option<Vec<u64>> = made.map(|_| (self.shared.random)()).collect();
         let Some(mut numbers) = numbers else {
-            store.release(held).await?;
+            shared.timed(store.release(held)).await?;
             return Err(EventStoreError::Other("the system gives no randomness".to_owned()));
         };
         let (results, change) = decide(
@@ -164,9 +166,9 @@ impl Writer {
             || numbers.pop().unwrap_or_default(),
         );
         if change.streams.is_empty() {
-            store.release(held).await?;
+            shared.timed(store.release(held)).await?;
         } else {
-            store.commit(held, &change).await?;
+            shared.timed(store.commit(held, &change)).await?;
             self.show(&change);
         }
         Ok(results.into_iter().map(|result| result.map_err(PublishError::Refused)).collect())
@@ -194,14 +196,15 @@ impl Writer {
             if let (true, Some((false, polls))) = (has_ended, was_ended) {
                 counts.polls_per_build.observe(polls as f64);
             }
-            self.sweeper.grew(key, record);
+            let keep = self.state.in_force(&self.shared, key.flag()).keep;
+            self.sweeper.grew(key, record, keep);
         }
         self.state.count_kept(&self.shared);
     }
 
     async fn delete(&mut self, key: &StreamKey) -> Result<bool, PublishError> {
         let store = self.store().ok_or(PublishError::Unavailable)?;
-        match store.delete(key).await {
+        match self.shared.timed(store.delete(key)).await {
             Ok(None) => Ok(false),
             Ok(Some(record)) => {
                 self.state.forget(&self.shared, key, &record);
@@ -227,7 +230,7 @@ impl Writer {
             self.shared.lose_store();
             return;
         }
-        match store.kept().await {
+        match self.shared.timed(store.kept()).await {
             Ok(kept) => self.state.kept = kept,
             Err(error) => {
                 self.shared.health.failed(error);
@@ -240,27 +243,27 @@ impl Writer {
     async fn look_after(&mut self) {
         self.ticks = self.ticks.wrapping_add(1);
         self.shared.warm.tick();
-        self.shared.health.begin(self.shared.clock.now().steady_ms);
         match self.store() {
             None if self.ticks % OPEN_EVERY == 1 => self.open().await,
             None => {}
             Some(store) => {
                 self.check(&store).await;
                 if self.store().is_some() {
-                    let swept = self.sweeper.step(&mut self.state, &self.shared, &store).await;
-                    if let Err(error) = swept {
+                    let Writer { sweeper, state, shared, jobs, .. } = self;
+                    let swept = sweeper.step(state, shared, &store, || !jobs.is_empty());
+                    if let Err(error) = swept.await {
                         self.failed(&store, error).await;
                     }
                 }
             }
         }
-        self.shared.health.end();
         self.report();
     }
 
     async fn check(&mut self, store: &EventStore) {
-        let checked = match store.check().await {
-            Ok(()) if self.shared.health.has_trouble() => store.try_writing().await,
+        let shared = &self.shared;
+        let checked = match shared.timed(store.check()).await {
+            Ok(()) if shared.health.has_trouble() => shared.timed(store.try_writing()).await,
             other => other,
         };
         match checked {
@@ -272,18 +275,16 @@ impl Writer {
 
     /// Opens the database for the first time. A start goes on without it.
     pub async fn begin(&mut self) {
-        self.shared.health.begin(self.shared.clock.now().steady_ms);
         let random = self.shared.random;
         let mut draw = || random().unwrap_or_default();
-        let opened = EventStore::open(&self.shared.path, &mut draw).await;
+        let opened = self.shared.timed(EventStore::open(&self.shared.path, &mut draw)).await;
         self.take_in(opened);
-        self.shared.health.end();
     }
 
     async fn open(&mut self) {
         let random = self.shared.random;
         let mut draw = || random().unwrap_or_default();
-        let opened = EventStore::reopen(&self.shared.path, &mut draw).await;
+        let opened = self.shared.timed(EventStore::reopen(&self.shared.path, &mut draw)).await;
         self.take_in(opened);
     }
 
@@ -331,6 +332,6 @@ fn distinct(batch: &[PublishJob]) -> Vec<&StreamKey> {
 
 fn refuse(batch: Vec<PublishJob>, refusal: &PublishError) {
     for (.., answer) in batch {
-        let _ = answer.send(Err(refusal.clone()));
+        answer.send(Err(refusal.clone()));
     }
 }

@@ -8,6 +8,7 @@ use super::name::StreamKey;
 use super::retention::{Retention, RetentionRecord};
 use super::shared::Shared;
 use super::shares::KeptBytes;
+use super::store::Sweep;
 use crate::flag::FlagKey;
 
 #[derive(Debug, Default)]
@@ -26,6 +27,11 @@ impl WriterState {
 
     pub fn count_kept(&self, shared: &Shared) {
         shared.kept_bytes.store(self.kept.all(), Relaxed);
+    }
+
+    /// What retention has to do with the streams of a flag just now.
+    pub fn sweep(&self, shared: &Shared, flag: &FlagKey) -> Sweep {
+        Sweep { in_force: self.in_force(shared, flag), now_ms: shared.clock.wall_ms() }
     }
 
     /// What is in force of a flag. One that is no longer known keeps what it had.

@@ -192,8 +192,8 @@ impl EventStore {
         sqlite.with_old_ids(after).await
     }
 
-    /// Removes what is due of a stream, a bounded number of events at a time; `None` if there is no
-    /// such stream.
+    /// Removes what is due of a stream, a bounded number of events at a time; `None` if nothing was,
+    /// which costs no sync.
     pub async fn remove_old(
         &self,
         key: &StreamKey,
@@ -213,6 +213,13 @@ impl EventStore {
     pub fn queries(&self) -> u64 {
         let EventStore::Sqlite(sqlite) = self;
         sqlite.queries()
+    }
+
+    /// How many changes were made durable so far.
+    #[cfg(test)]
+    pub async fn commits(&self) -> Result<i64, EventStoreError> {
+        let EventStore::Sqlite(sqlite) = self;
+        sqlite.commits().await
     }
 
     pub async fn close(&self) {

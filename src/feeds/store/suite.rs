@@ -80,7 +80,9 @@ impl Bench {
     async fn sweep(&mut self, stream: &str, keep: u64, now_ms: i64) -> bool {
         let in_force = Retention { retain_ms: 7 * DAY_MS as u64, keep };
         let sweep = Sweep { in_force, now_ms };
-        let removed = self.store.remove_old(&key(stream), sweep).await.unwrap().unwrap();
+        let Some(removed) = self.store.remove_old(&key(stream), sweep).await.unwrap() else {
+            return false;
+        };
         self.kept.remove(key(stream).flag(), removed.released);
         removed.more
     }
@@ -178,6 +180,21 @@ async fn a_stream_made_anew_is_another_one() {
     assert_eq!((new.head, new.accepted), (1, 1));
     assert_eq!(bench.ids("b-1", 0, 50).await, ["x"]);
     bench.reopen().await;
+}
+
+#[tokio::test]
+async fn retention_that_removes_nothing_writes_nothing() {
+    let mut bench = Bench::new().await;
+    bench.publish("b-1", &["x", "y"], 10).await;
+    let before = bench.store.commits().await.unwrap();
+    let sweep = |keep| Sweep { in_force: Retention { keep, ..Retention::DEFAULT }, now_ms: 20 };
+    for (what, stream, keep) in [("nothing is due", "b-1", 2), ("no such stream", "b-9", 1)] {
+        let removed = bench.store.remove_old(&key(stream), sweep(keep)).await.unwrap();
+        assert!(removed.is_none(), "{what}");
+    }
+    assert_eq!(bench.store.commits().await.unwrap(), before);
+    assert!(bench.store.remove_old(&key("b-1"), sweep(1)).await.unwrap().is_some());
+    assert_eq!(bench.store.commits().await.unwrap(), before + 1);
 }
 
 /// What was over when it was looked for may be another stream under the same name by now.

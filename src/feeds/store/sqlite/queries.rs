@@ -111,6 +111,14 @@ impl Sqlite {
         Ok((due, over))
     }
 
+    #[cfg(test)]
+    pub async fn commits(&self) -> Result<i64, EventStoreError> {
+        let mut taken = self.sweep_connection().await?;
+        let commits = sqlx::query_scalar("SELECT commits FROM meta").fetch_one(taken.get()).await;
+        taken.give_back();
+        commits.map_err(failed)
+    }
+
     pub async fn with_old_ids(
         &self,
         after: Option<u64>,

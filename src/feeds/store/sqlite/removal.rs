@@ -1,9 +1,11 @@
-//! What retention removes, a bounded number of rows at a time, so that publishes come in between.
+//! What retention removes, a bounded number of rows in each transaction, so that publishes can come in
+//! between. Where nothing is to be removed, nothing is written.
 
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use super::changes::{BEGIN, COMMIT};
+use super::connection::TakenConnection;
 use super::database::Sqlite;
 use super::rows::failed;
 use crate::feeds::name::StreamKey;
@@ -35,9 +37,7 @@ impl Sqlite {
         let mut taken = transaction.into_taken();
         let connection = taken.get();
         let Some(mut record) = found.remove(key) else {
-            sqlx::raw_sql("ROLLBACK").execute(connection).await.map_err(failed)?;
-            taken.give_back();
-            return Ok(None);
+            return nothing(taken).await;
         };
         let kept = first_rows(connection, record.number, record.kept_after).await?;
         let places = kept.iter().map(|row| (row.position, row.at_ms));
@@ -46,6 +46,19 @@ impl Sqlite {
         let goes = kept.iter().take_while(|row| row.position <= up_to);
         let mut released: u64 = goes.map(|row| row.data_bytes).sum();
         let events = up_to - record.kept_after;
+        let before_ms = forget_before_ms(sweep.now_ms);
+        let old = first_rows(connection, record.number, record.forgotten_after).await?;
+        let forgotten = old.iter().take_while(|row| row.position <= up_to && row.at_ms < before_ms);
+        let (mut forget_to, mut count) = (record.forgotten_after, 0);
+        for row in forgotten {
+            forget_to = row.position;
+            released += row.name_bytes + crate::feeds::limits::EVENT_BYTES;
+            count += 1;
+        }
+        if events == 0 && count == 0 {
+            return nothing(taken).await;
+        }
+        let more = events.max(count) >= ROWS as u64;
         const EMPTY: &str =
             "UPDATE events SET data = NULL WHERE number = $1 AND position > $2 AND position <= $3";
         sqlx::query(EMPTY)
@@ -55,24 +68,11 @@ impl Sqlite {
             .execute(&mut *connection)
             .await
             .map_err(failed)?;
-        let mut more = events > 0 && events >= ROWS as u64;
         if events > 0 {
             record.kept_after = up_to;
             let oldest = first_rows(connection, record.number, up_to).await?;
             record.oldest_at_ms = oldest.first().map(|row| row.at_ms);
         }
-        let before_ms = forget_before_ms(sweep.now_ms);
-        let old = first_rows(connection, record.number, record.forgotten_after).await?;
-        let forgotten =
-            old.iter().take_while(|row| row.position <= record.kept_after && row.at_ms < before_ms);
-        let mut forget_to = record.forgotten_after;
-        let mut count = 0;
-        for row in forgotten {
-            forget_to = row.position;
-            released += row.name_bytes + crate::feeds::limits::EVENT_BYTES;
-            count += 1;
-        }
-        more |= count >= ROWS;
         const FORGET: &str =
             "DELETE FROM events WHERE number = $1 AND position > $2 AND position <= $3";
         sqlx::query(FORGET)
@@ -130,6 +130,13 @@ impl Sqlite {
         taken.give_back();
         Ok(Some(if is_done { bytes as u64 } else { 0 }))
     }
+}
+
+/// Ends a transaction that has nothing to remove, without a sync.
+async fn nothing(mut taken: TakenConnection<'_>) -> Result<Option<Removed>, EventStoreError> {
+    sqlx::raw_sql("ROLLBACK").execute(taken.get()).await.map_err(failed)?;
+    taken.give_back();
+    Ok(None)
 }
 
 async fn first_rows(
