@@ -7,7 +7,7 @@ use super::batch::{Batch, CachedBatch, Render};
 use super::cursor::Cursor;
 use super::name::StreamKey;
 use super::page::{self, RenderedEvent, cut_within};
-use super::warm::{StreamState, WarmStream};
+use super::warm::{StreamState, WarmStream, WarmStreams};
 
 /// The most events of a batch, and the most bytes of their data; one event may be larger.
 pub const MAX_BATCH_EVENTS: u32 = 100;
@@ -36,7 +36,13 @@ pub enum Followed {
 
 impl StreamState {
     /// What there is behind a place.
-    pub fn follow(&self, stream: &WarmStream, at: Cursor, render: Render) -> Followed {
+    pub fn follow(
+        &self,
+        warm: &WarmStreams,
+        stream: &WarmStream,
+        at: Cursor,
+        render: Render,
+    ) -> Followed {
         let record = &self.record;
         let reset = |reason| {
             let at = Cursor { epoch: record.epoch, position: record.kept_after };
@@ -45,15 +51,21 @@ impl StreamState {
         match () {
             () if at.epoch != record.epoch || at.position > record.head => reset("stream-reset"),
             () if at.position < record.kept_after => reset("cursor-expired"),
-            () if at.position < record.head => self.next_batch(stream, at, render),
+            () if at.position < record.head => self.next_batch(warm, stream, at, render),
             () if record.ended => Followed::Ended,
             () => Followed::UpToDate,
         }
     }
 
-    fn next_batch(&self, stream: &WarmStream, from: Cursor, render: Render) -> Followed {
-        let (cached, head) = (stream.batch.load(), self.record.head);
-        if let Some(cached) = cached.as_ref()
+    fn next_batch(
+        &self,
+        warm: &WarmStreams,
+        stream: &WarmStream,
+        from: Cursor,
+        render: Render,
+    ) -> Followed {
+        let head = self.record.head;
+        if let Some(cached) = stream.batch.load().upgrade()
             && (cached.from, cached.head) == (from, head)
         {
             return Followed::Batch(cached.batch.clone());
@@ -62,7 +74,7 @@ impl StreamState {
             return Followed::NotInMemory;
         };
         let batch = self.batch(&stream.key, from, tail, render);
-        stream.batch.store(Some(Arc::new(CachedBatch { from, head, batch: batch.clone() })));
+        warm.batches.keep(&stream.batch, CachedBatch { from, head, batch: batch.clone() });
         Followed::Batch(batch)
     }
 

@@ -52,6 +52,8 @@ pub const PUBLISH_TIMEOUT: Duration = Duration::from_secs(10);
 /// Streams whose state is in memory, and the bytes these take with their tails.
 pub const MAX_WARM_STREAMS: usize = 20_000;
 pub const MAX_WARM_BYTES: usize = 12 * 1024 * 1024;
+/// Bytes of the batches that followers of the same place share, in all streams.
+pub const MAX_CACHED_BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes of the names that were answered with `stream-not-found` lately.
 pub const MAX_REFUSED_BYTES: usize = 1024 * 1024;
 /// Events, and bytes of them, that the tail of one stream holds.

@@ -151,7 +151,7 @@ impl Feeds {
         if !reader.may_read(&state.record.readers) {
             return Followed::NotThere;
         }
-        state.follow(stream, at, render)
+        state.follow(&self.0.shared.warm, stream, at, render)
     }
 
     /// Reads what there is behind a place: memory does not have it. All followers of a stream need it
@@ -170,7 +170,8 @@ impl Feeds {
         let flight = self.0.reads.join(key);
         let _read = flight.begin().await?;
         let state = stream.state.load_full();
-        let followed = state.follow(&stream, at, render);
+        let warm = &self.0.shared.warm;
+        let followed = state.follow(warm, &stream, at, render);
         if !matches!(followed, Followed::NotInMemory) {
             return Ok(followed);
         }
@@ -188,7 +189,7 @@ impl Feeds {
             shown.map(|stored| Arc::new(RenderedEvent::of(key, at.epoch, stored))).collect();
         let batch = state.batch(key, at, &events, render);
         let cached = CachedBatch { from: at, head: state.record.head, batch: batch.clone() };
-        stream.batch.store(Some(Arc::new(cached)));
+        warm.batches.keep(&stream.batch, cached);
         Ok(Followed::Batch(batch))
     }
 

@@ -10,13 +10,13 @@ use std::sync::atomic::{
 };
 use std::sync::{Arc, PoisonError, RwLock};
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::{ArcSwap, ArcSwapWeak};
 use bytes::Bytes;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use tokio::sync::Notify;
 
-use super::batch::CachedBatch;
+use super::batch::{Batches, CachedBatch};
 use super::cursor::Cursor;
 use super::decide::StreamRecord;
 use super::limits::{MAX_TAIL_BYTES, MAX_TAIL_EVENTS, MAX_WARM_BYTES, MAX_WARM_STREAMS};
@@ -47,8 +47,8 @@ pub struct WarmStream {
     /// How often there was something new for its readers, or the stream left.
     version: AtomicU64,
     changed: Notify,
-    /// The batch that was made last: most followers are at the same place.
-    pub(super) batch: ArcSwapOption<CachedBatch>,
+    /// The batch that was made last: most followers are at the same place. `Batches` keeps it.
+    pub(super) batch: ArcSwapWeak<CachedBatch>,
 }
 
 /// A stream, and how it was before it was looked at.
@@ -107,8 +107,10 @@ pub struct WarmStreams {
     /// Locked behind `map`, where both are.
     refused: RwLock<RefusedNames>,
     bytes: AtomicUsize,
-    /// Raised with each stream that leaves: what was read from the database before that may be old.
+    /// Raised with each stream that leaves, or is shortened while it is not here: what was read from
+    /// the database before that may be old.
     departures: AtomicU64,
+    pub(super) batches: Batches,
     /// A slow clock, by which it is known which stream was not used for longest.
     tick: AtomicU64,
 }
@@ -247,11 +249,13 @@ impl WarmStreams {
         self.make_room(&mut map);
     }
 
-    /// Takes over what retention removed, if the stream is in memory.
+    /// Takes over what retention removed. A stream that is not in memory may just be read from the
+    /// database, as it was before: then it is not put in.
     pub fn shortened(&self, key: &StreamKey, record: &StreamRecord) {
-        let map = self.map.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(stream) = map.get(key) {
-            self.set(stream, |old| old.after(key, record.clone(), &[]));
+        let map = self.map.write().unwrap_or_else(PoisonError::into_inner);
+        match map.get(key) {
+            Some(stream) => self.set(stream, |old| old.after(key, record.clone(), &[])),
+            None => drop(self.departures.fetch_add(1, Relaxed)),
         }
     }
 
@@ -280,6 +284,7 @@ impl WarmStreams {
 
     pub fn tick(&self) {
         self.tick.fetch_add(1, Relaxed);
+        self.batches.clear();
     }
 
     /// How many streams there are, and their bytes.
@@ -298,7 +303,7 @@ impl WarmStreams {
             polls: AtomicU64::new(0),
             version: AtomicU64::new(0),
             changed: Notify::new(),
-            batch: ArcSwapOption::empty(),
+            batch: ArcSwapWeak::default(),
         }
     }
 
@@ -341,6 +346,8 @@ impl WarmStreams {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use super::super::batch::Batch;
+    use super::super::limits::MAX_CACHED_BATCH_BYTES;
     use super::*;
     use crate::feeds::readers::Readers;
 
@@ -361,6 +368,38 @@ mod tests {
             ended: false,
             readers: Readers::none(),
         }
+    }
+
+    #[test]
+    fn what_was_read_before_a_stream_was_shortened_is_not_put_in() {
+        let warm = WarmStreams::default();
+        let read_at = warm.departures();
+        warm.shortened(&key(0), &StreamRecord { head: 9, kept_after: 5, ..record(0) });
+        warm.insert_read(&key(0), StreamRecord { head: 9, ..record(0) }, read_at);
+        assert!(warm.get(&key(0)).is_none());
+        let new = StreamRecord { head: 9, kept_after: 5, ..record(0) };
+        warm.insert_read(&key(0), new.clone(), warm.departures());
+        assert_eq!(warm.get(&key(0)).unwrap().state.load().record, new);
+    }
+
+    #[test]
+    fn batches_of_all_streams_are_bounded_and_leave_with_a_tick() {
+        let warm = WarmStreams::default();
+        let at = Cursor { epoch: 1, position: 0 };
+        let streams: Vec<_> =
+            (0..200).map(|n| warm.insert_read(&key(n), record(n), warm.departures())).collect();
+        let cached = || -> Vec<usize> {
+            let batches = streams.iter().filter_map(|stream| stream.batch.load().upgrade());
+            batches.map(|cached| cached.batch.message.len()).collect()
+        };
+        for stream in &streams {
+            let batch = Batch { message: Bytes::from(vec![0; 64 * 1024]), to: at };
+            warm.batches.keep(&stream.batch, CachedBatch { from: at, head: 0, batch });
+            let bytes: usize = cached().iter().sum();
+            assert!((64 * 1024..=MAX_CACHED_BATCH_BYTES).contains(&bytes), "{bytes}");
+        }
+        warm.tick();
+        assert_eq!(cached(), [0; 0]);
     }
 
     /// A name is remembered as absent only where no stream of it can have come meanwhile.
