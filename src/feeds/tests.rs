@@ -25,17 +25,22 @@ struct Bench {
 impl Bench {
     async fn start() -> Bench {
         let home = TempDir::new().unwrap();
+        let was_looked_after = Arc::new(AtomicBool::new(false));
+        let reported = was_looked_after.clone();
         let options = FeedsOptions {
             path: home.path().join("events.db"),
             max_bytes: 1 << 30,
             clock: Clock::default(),
             retention: Box::new(|_| Some(Retention { keep: KEEP, ..Retention::DEFAULT })),
             random: || Some(u64::from(number())),
-            report: Box::new(|_| ()),
+            report: Box::new(move |_| reported.store(true, Relaxed)),
             renewed: Box::new(|_| ()),
         };
         let feeds = Feeds::start(options, Handle::current()).await;
-        wait_until("the database is open", async || feeds.is_available()).await;
+        wait_until("the database is open, and was looked after", async || {
+            feeds.is_available() && was_looked_after.load(Relaxed)
+        })
+        .await;
         Bench { _home: home, feeds }
     }
 
