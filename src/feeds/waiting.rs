@@ -13,29 +13,29 @@ pub struct WaitingRoom(Arc<AtomicUsize>);
 
 /// The bytes of one that waits.
 #[derive(Debug)]
-struct Place {
+struct TakenRoom {
     room: WaitingRoom,
     bytes: usize,
 }
 
-/// Where an answer goes. It holds the place of what waits, also after its caller has gone: what
+/// Where an answer goes. It holds the room of what waits, also after its caller has gone: what
 /// the caller asked for still waits then.
 #[derive(Debug)]
 pub struct Answer<T> {
     to: oneshot::Sender<T>,
-    _place: Place,
+    _room: TakenRoom,
 }
 
 impl WaitingRoom {
-    /// Takes a place of so many bytes, if there is room.
+    /// Takes room for so many bytes, if there is room.
     pub fn enter<T>(&self, bytes: usize) -> Option<(Answer<T>, oneshot::Receiver<T>)> {
-        let place = Place { room: self.clone(), bytes };
+        let taken = TakenRoom { room: self.clone(), bytes };
         let before = self.0.fetch_add(bytes, Relaxed);
         if before + bytes > MAX_WAITING_BYTES {
             return None;
         }
         let (to, answered) = oneshot::channel();
-        Some((Answer { to, _place: place }, answered))
+        Some((Answer { to, _room: taken }, answered))
     }
 }
 
@@ -45,7 +45,7 @@ impl<T> Answer<T> {
     }
 }
 
-impl Drop for Place {
+impl Drop for TakenRoom {
     fn drop(&mut self) {
         self.room.0.fetch_sub(self.bytes, Relaxed);
     }

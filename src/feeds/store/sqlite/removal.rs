@@ -37,7 +37,7 @@ impl Sqlite {
         let mut taken = transaction.into_taken();
         let connection = taken.get();
         let Some(mut record) = found.remove(key) else {
-            return nothing(taken).await;
+            return removed_nothing(taken).await;
         };
         let kept = first_rows(connection, record.number, record.kept_after).await?;
         let places = kept.iter().map(|row| (row.position, row.at_ms));
@@ -56,7 +56,7 @@ impl Sqlite {
             count += 1;
         }
         if events == 0 && count == 0 {
-            return nothing(taken).await;
+            return removed_nothing(taken).await;
         }
         let more = events.max(count) >= ROWS as u64;
         const EMPTY: &str =
@@ -133,7 +133,9 @@ impl Sqlite {
 }
 
 /// Ends a transaction that has nothing to remove, without a sync.
-async fn nothing(mut taken: TakenConnection<'_>) -> Result<Option<Removed>, EventStoreError> {
+async fn removed_nothing(
+    mut taken: TakenConnection<'_>,
+) -> Result<Option<Removed>, EventStoreError> {
     sqlx::raw_sql("ROLLBACK").execute(taken.get()).await.map_err(failed)?;
     taken.give_back();
     Ok(None)
