@@ -8,13 +8,15 @@ const file = fileURLToPath(new URL('../packages/turnout-client/src/position.ts',
 const whole = readFileSync(file, 'utf8');
 
 const generation = ['return this.#opened.has(generation);', 'return true || this.#opened.has(generation);'];
+const place = ['return from === this.cursor ||', 'return true || from === this.cursor ||'];
 const window = ['return this.#ids.has(id);', 'return false && this.#ids.has(id);'];
 
 const mutations = [
   { name: 'the generation guard removed', changes: [generation], tests: ['position'] },
+  { name: 'the place guard removed', changes: [place], tests: ['position'] },
   { name: 'the id window removed', changes: [window], tests: ['position'] },
-  { name: 'the id window removed, as switches and faults see it', changes: [window], tests: ['once'] },
-  { name: 'both removed, as switches and faults see it', changes: [generation, window], tests: ['once'] },
+  { name: 'both removed, as switches and faults see it', changes: [place, window], tests: ['once'] },
+  { name: 'all removed, as switches and faults see it', changes: [generation, place, window], tests: ['once'] },
 ];
 
 let green = 0;

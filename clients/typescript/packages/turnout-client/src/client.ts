@@ -1,4 +1,4 @@
-import { asTurnoutError, TurnoutError } from './error.js';
+import { TurnoutError } from './error.js';
 import type { Reported } from './meter.js';
 import type { Reporting } from './report.js';
 import { Supervisor } from './supervisor.js';
@@ -12,7 +12,7 @@ interface Told<T> extends ClientEvents<T> {
 /** A client of one stream. It asks nothing before it is started or acquired. */
 export function createTurnoutClient<T = unknown>(options: ClientOptions<T>): TurnoutClient<T> {
   const listeners: { [K in keyof Told<T>]?: Set<(event: Told<T>[K]) => void> } = {};
-  let holders = 0;
+  const holders = new Set<object>();
   let reporting: Promise<Reporting | undefined> | undefined;
   let running = false;
   let user: string | undefined;
@@ -97,7 +97,7 @@ export function createTurnoutClient<T = unknown>(options: ClientOptions<T>): Tur
         if (good.length > 0) tell('events', good);
       },
       reset: (cursor) => tell('reset', { cursor }),
-      failed: (error) => supervisor === mine && tell('error', asTurnoutError(error)),
+      failed: (error) => supervisor === mine && tell('error', error),
       snapshot: (next) => supervisor === mine && show(next),
       // It is loaded when it is first needed, and where it cannot be, nothing is reported.
       reportable: (http, position, document) => {
@@ -118,29 +118,28 @@ export function createTurnoutClient<T = unknown>(options: ClientOptions<T>): Tur
     tell('snapshot', next);
   }
 
+  /** It runs while it is held; one that was started holds itself. */
+  function hold(holder: object): void {
+    holders.add(holder);
+    running = true;
+    supervisor.start();
+  }
+
   const client: TurnoutClient<T> = {
-    start() {
-      running = true;
-      supervisor.start();
-    },
+    start: () => hold(client),
     async stop() {
       running = false;
+      holders.delete(client);
       const left = reporting;
       reporting = undefined;
       await supervisor.stop();
       await (await left)?.leave();
     },
     acquire() {
-      holders += 1;
-      client.start();
-      let held = true;
-      return () => {
-        if (!held) return;
-        held = false;
-        holders -= 1;
-        // React's StrictMode releases and acquires within one task.
-        setTimeout(() => holders === 0 && void client.stop(), 0);
-      };
+      const holder = {};
+      hold(holder);
+      // React's StrictMode releases and acquires within one task.
+      return () => void (holders.delete(holder) && setTimeout(() => holders.size || client.stop()));
     },
     getSnapshot: () => snapshot,
     subscribe: (onChange) => listen('snapshot', () => onChange()),
@@ -185,5 +184,5 @@ async function* iterate<T>(client: TurnoutClient<T>, signal?: AbortSignal): Asyn
 }
 
 function sameMembers(a: Snapshot, b: Snapshot): boolean {
-  return (Object.keys(b) as (keyof Snapshot)[]).every((key) => Object.is(a[key], b[key]));
+  return (Object.keys(b) as (keyof Snapshot)[]).every((key) => a[key] === b[key]);
 }

@@ -24,4 +24,4 @@ export function asTurnoutError(error: unknown): TurnoutError {
   return new TurnoutError('unreachable', 'the server was not reached; it is asked again');
 }
 
-export const badAnswer = (): TurnoutError => new TurnoutError('bad-answer', 'the server answered with something else');
+export const badAnswer = (): TurnoutError => new TurnoutError('bad-answer', 'the server answered something else');

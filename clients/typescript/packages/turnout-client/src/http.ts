@@ -37,7 +37,7 @@ export class Http {
 
   /** An address of a document, or without one ours below the path of `baseUrl`. */
   url(address: string | undefined, own: string): URL {
-    const filled = (address || this.#base.pathname.replace(/\/$/, '') + own).replace(
+    const filled = (address || this.#base.pathname.replace(/\/$/, '') + own).replaceAll(
       '{stream}',
       encodeURIComponent(this.#options.stream ?? ''),
     );
@@ -50,7 +50,7 @@ export class Http {
 
   /** What says more than a question for events goes to trusted origins alone, whatever address a document names. */
   demand(url: URL): void {
-    if (!this.trusts(url)) throw new TurnoutError('untrusted-origin', 'an origin that is not trusted is not asked');
+    if (!this.trusts(url)) throw new TurnoutError('untrusted-origin', 'the server named another origin');
   }
 
   /** One request, a POST if it has a body, with its answer read. Throws a `TurnoutError` for a refusal; 304 is an answer. */

@@ -8,8 +8,6 @@ export interface Parts {
   readonly position: Position;
   readonly clock: Clock;
   readonly random: () => number;
-  /** Where to begin without a cursor; null: at the start of the stream. */
-  readonly first: 'now' | null;
   /** A stop waits for what is tracked. */
   track(task: Promise<unknown>): void;
 }

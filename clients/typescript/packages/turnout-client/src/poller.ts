@@ -28,6 +28,8 @@ const DRAIN_LIMIT = 1000;
 /** Polls while it runs. The pace outlives its stops, so that no switch polls more often than the document allows. */
 export class Poller {
   running = false;
+  /** The last answer was that the stream is not there. */
+  missed = false;
   readonly pace: Pace;
   #generation: Generation = 0;
   #ending = new AbortController();
@@ -122,12 +124,12 @@ export class Poller {
 
   /** One poll; the wait before the next, null if there is none. */
   async #ask(generation: Generation, from: Cursor | null, signal: AbortSignal): Promise<number | null> {
-    const { http, position, clock, random, first } = this.#parts;
+    const { http, position, clock, random } = this.#parts;
     const polling = this.#polling();
     const url = http.url(polling.url, `/v1/feeds/${encodeURIComponent(this.#events.document.flag)}/{stream}`);
     const holdMs = (await this.#takePlace(url, signal)) ? polling.waitMs : 0;
     const ask = (name: string, value: unknown) => value && url.searchParams.set(name, String(value));
-    ask('cursor', from ?? first);
+    ask('cursor', from);
     ask('limit', this.#draining ? DRAIN_LIMIT : polling.limit);
     ask('wait', holdMs);
     const tag = this.#tag?.cursor === from ? this.#tag.etag : null;
@@ -150,6 +152,7 @@ export class Poller {
       if (ended && !hasMore) this.#events.ended();
     }
     this.#resets = 0;
+    this.missed = false;
     this.#events.hear(headers.get(REVISION));
     // By the document of now, which may be newer than the poll.
     return this.pace.after(outcome, this.#polling(), clock.now(), random(), {
@@ -166,7 +169,7 @@ export class Poller {
     const slot = await takeSlot(url.origin);
     if (signal.aborted) {
       slot?.release();
-      throw new Error('stopped');
+      throw new Error();
     }
     this.#slot = slot;
     return slot !== null;
@@ -176,6 +179,7 @@ export class Poller {
     const { position, clock, random } = this.#parts;
     if (!position.isOpen(generation)) return null;
     this.#draining = false;
+    this.missed = error.status === 404;
     const polling = this.#polling();
     const { status, cursor, headers = new Headers() } = error as TurnoutError & { headers?: Headers };
     let { retryAfterMs } = error;

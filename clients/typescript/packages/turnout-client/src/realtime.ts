@@ -28,7 +28,7 @@ export async function serverSentEvents(context: TransportContext): Promise<void>
   };
   try {
     const answer = await open(context, ending.signal);
-    if (!answer.body) throw context.error('unsupported', 'this platform does not stream answers; it polls');
+    if (!answer.body) throw context.error('unsupported', 'this platform does not stream answers');
     let broken = false;
     const read = (text: string) => {
       const message = objectOf(text);
@@ -81,10 +81,10 @@ export async function serverSentEvents(context: TransportContext): Promise<void>
       if (done) break;
       alive();
       parser.feed(decoder.decode(value, { stream: true }));
-      if (broken) throw context.error('bad-answer', 'the realtime stream carried something that is not one');
+      if (broken) throw context.error('bad-answer', 'the realtime stream carried something else');
     }
   } catch (error) {
-    if (silent) throw context.error('silent', 'the realtime stream was silent; another is opened');
+    if (silent) throw context.error('silent', 'the realtime stream was silent');
     throw error;
   } finally {
     context.clock.clearTimeout(timer);

@@ -33,7 +33,8 @@ export interface RunnerEvents {
   /** Asks for the strategy, unless it is being asked for; over when it is heard, or cannot be. */
   askNow(): Promise<void>;
   ended(): void;
-  failed(error: TurnoutError): void;
+  /** `ofSession`: a 401 is one of the session, and not of what it was handed off for. */
+  failed(error: TurnoutError, ofSession: boolean): void;
   changed(): void;
 }
 
@@ -42,7 +43,9 @@ interface Connection {
   readonly ending: AbortController;
   live: boolean;
   /** It was live for a while: what ends it is no failure. */
-  steady: boolean;
+  steady?: boolean;
+  /** It said goodbye, and when the next one is opened is settled. */
+  isFollowed?: boolean;
 }
 
 /** Keeps one realtime connection: opens the next before the last one ends, and tries again after the document's waits. */
@@ -111,14 +114,16 @@ export class Runner {
     this.resting = null;
   }
 
-  #retry(delayMs: number): void {
+  #retry(delayMs: number): true {
     this.#timers.set('retry', delayMs, () => this.#parts.track(this.#connect()));
+    return true;
   }
 
   async #connect(): Promise<void> {
+    const { position, http, clock } = this.#parts;
     const turn = this.#turn;
     const transport = this.transport();
-    const url = this.#parts.http.url(
+    const url = http.url(
       this.#events.document.realtime?.url,
       `/v1/realtime/${encodeURIComponent(this.#options.flag)}/{stream}`,
     );
@@ -131,46 +136,51 @@ export class Runner {
     if (!slot) return this.#rest('tabs', NO_PLACE_MS);
     this.#slot = slot;
     const connection: Connection = {
-      generation: this.#parts.position.open(),
+      generation: position.open(),
       ending: new AbortController(),
       live: false,
-      steady: false,
     };
     this.#connections.add(connection);
-    let from = this.#parts.position.cursor;
+    let from = position.cursor;
     let ackId: string | undefined;
-    const on = () => this.#parts.position.isOpen(connection.generation);
+    const on = () => position.isOpen(connection.generation);
+    const reset = (cursor: Cursor) => {
+      if (position.reset(connection.generation, from, cursor)) this.#events.reset(cursor);
+      from = cursor;
+    };
     let error: TurnoutError | null = null;
     try {
-      this.#parts.http.demand(url);
+      http.demand(url);
       await transport({
         document: this.#events.document,
         url,
-        cursor: from ?? this.#parts.first,
+        cursor: from,
         signal: connection.ending.signal,
-        fetch: this.#parts.http.fetch,
-        clock: this.#parts.clock,
+        fetch: http.fetch,
+        clock,
         token: (force) => this.#tokens.get(force),
         live: () => on() && this.#becomeLive(connection),
         error: this.#error,
         refusal: this.#start.refusal,
         push: (json) => {
           const batch = this.#start.batchOf(json);
-          const fresh = this.#parts.position.commit(connection.generation, from, batch);
+          const fresh = position.commit(connection.generation, from, batch);
           if (!fresh) return false;
           from = batch.cursor;
           this.#events.delivered(fresh, connection.live && !batch.hasMore);
           return on();
         },
-        reset: (cursor) => {
-          if (this.#parts.position.reset(connection.generation, from, cursor)) this.#events.reset(cursor);
-          from = cursor;
-        },
+        reset,
         goodbye: (reason, afterMs) => {
           if (!on()) return;
           if (reason === 'ended') this.#events.ended();
-          else if (connection.steady) this.#retry(afterMs);
-          else this.#again(afterMs);
+          else if (reason !== 'replaced')
+            connection.isFollowed = connection.steady ? this.#retry(afterMs) : this.#again(afterMs);
+          else if (this.#connections.size < 2) {
+            // Not by its own successor: the user has more streams than a server keeps, and a next one would end another.
+            this.leave();
+            this.#rest('tabs', this.#fallbackMs());
+          }
         },
         strategy: (document, etag, position, id) => {
           if (!on()) return;
@@ -188,9 +198,7 @@ export class Runner {
       error = this.#start.asTurnoutError(thrown);
     }
     if (!on()) return;
-    if (error?.cursor && this.#parts.position.reset(connection.generation, from, error.cursor as Cursor)) {
-      this.#events.reset(error.cursor as Cursor);
-    }
+    if (error?.cursor) reset(error.cursor as Cursor);
     this.#close(connection);
     this.#over(connection, error);
   }
@@ -224,22 +232,28 @@ export class Runner {
     if (error?.code === 'unsupported') this.unsupported = true;
     if (error && !this.unsupported) {
       this.#parts.http.failed?.();
-      this.#events.failed(error);
+      // A token that is good was refused: the session is not what is wrong.
+      this.#events.failed(error, this.#tokens.refreshInMs() === null);
     }
     if (error?.status === 403 || error?.status === 204) this.#events.askSoon();
-    if (this.entered && !this.unsupported && (this.#connections.size === 0 || !connection.live)) {
+    const isLast = this.#connections.size === 0 || !connection.live;
+    if (this.entered && !this.unsupported && isLast && !connection.isFollowed) {
       this.#again(error?.retryAfterMs ?? 0);
     }
     this.#events.changed();
   }
 
-  #again(retryAfterMs: number): void {
-    const { retryMs, fallbackMs } = this.#events.document.realtime ?? {};
-    const wait = numberOf((retryMs ?? RETRY_MS)[this.#failures]);
+  /** False: the waits are spent. */
+  #again(retryAfterMs: number): boolean {
+    const wait = numberOf((this.#events.document.realtime?.retryMs ?? RETRY_MS)[this.#failures]);
     this.#failures += 1;
-    if (wait) this.#retry(Math.max(LEAST_RETRY_MS, wait * (0.8 + 0.4 * this.#parts.random()), retryAfterMs));
-    else if (!this.live)
-      this.#rest('failed', Math.max(LEAST_RETRY_MS, numberOf(fallbackMs) ?? FALLBACK_MS, retryAfterMs));
+    if (wait) return this.#retry(Math.max(LEAST_RETRY_MS, wait * (0.8 + 0.4 * this.#parts.random()), retryAfterMs));
+    if (!this.live) this.#rest('failed', Math.max(this.#fallbackMs(), retryAfterMs));
+    return false;
+  }
+
+  #fallbackMs(): number {
+    return Math.max(LEAST_RETRY_MS, numberOf(this.#events.document.realtime?.fallbackMs) ?? FALLBACK_MS);
   }
 
   #rest(why: 'failed' | 'tabs', ms: number): void {

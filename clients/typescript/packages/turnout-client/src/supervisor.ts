@@ -1,20 +1,20 @@
 import { defaultDocument, documentOf } from './defaults.js';
 import { asTurnoutError, type TurnoutError } from './error.js';
-import { Http } from './http.js';
+import { type Answer, Http } from './http.js';
 import { followPage, type PageState } from './page_life.js';
 import type { Parts } from './parts.js';
 import { type Plan, plan } from './plan.js';
 import { Poller, type PollerEvents } from './poller.js';
-import { Position } from './position.js';
+import { NOW, Position } from './position.js';
 import { isLater, REVISION } from './revision.js';
 import type { Runner, RunnerEvents } from './runner.js';
 import { start } from './start.js';
 import { Timers } from './timers.js';
 import type { ClientOptions, Clock, Cursor, Snapshot, StrategyDocument, StreamEvent } from './types.js';
 
-const HIDDEN_STREAM_MS = 60_000;
+/** How long a hidden page keeps its stream, and the wait before code that did not load is asked for again. */
+const LONG_MS = 60_000;
 const ASK_AGAIN_MS = 1000;
-const LOAD_AGAIN_MS = 60_000;
 
 export const systemClock: Clock = {
   now: () => Date.now(),
@@ -38,8 +38,8 @@ export class Supervisor implements PollerEvents, RunnerEvents {
   readonly #poller: Poller;
   /** The code of realtime is loaded when it is first needed: users on polling do without it. */
   #runner: Runner | null = null;
-  #loading = false;
-  #loadFailed = false;
+  /** Null: it could not be loaded, and it is tried again later. */
+  #loading: boolean | null = false;
   readonly #timers: Timers;
   readonly #tasks = new Set<Promise<unknown>>();
   #ending = new AbortController();
@@ -52,15 +52,15 @@ export class Supervisor implements PollerEvents, RunnerEvents {
   #failures = 0;
   #asking = false;
   #askAgain = false;
-  #running = false;
-  #everStarted = false;
+  /** Undefined: it never ran. */
+  #running: boolean | undefined;
   #unauthenticated = false;
   #ended = false;
   #upToDate = false;
   #error: TurnoutError | null = null;
   #page: PageState = { hidden: false, frozen: false };
   #streamAside = false;
-  #unfollow: () => void = () => {};
+  #unfollow: (() => void) | undefined;
 
   readonly #options: ClientOptions<never>;
   readonly #tell: SupervisorEvents;
@@ -71,18 +71,16 @@ export class Supervisor implements PollerEvents, RunnerEvents {
     const clock = options.clock ?? systemClock;
     this.#timers = new Timers(clock);
     const { initialCursor } = options;
-    const first = initialCursor === 'now' ? 'now' : null;
-    const given = first || initialCursor === 'start' ? null : ((initialCursor ?? null) as Cursor | null);
+    const given = initialCursor === 'start' ? null : ((initialCursor ?? null) as Cursor | null);
     this.#parts = {
       http: new Http(options, clock),
       position: new Position(given, options.dedupeWindow ?? 1000),
       clock,
       random: options.random ?? Math.random,
-      first,
       track: (task) => this.#track(task),
     };
     this.document = this.#forced(documentOf(options.initialStrategy, options.flag) ?? defaultDocument(options.flag));
-    this.#known = options.initialStrategy !== undefined || options.force !== undefined;
+    this.#known = !!(options.initialStrategy || options.force);
     this.#poller = new Poller(this.#parts, this);
   }
 
@@ -112,20 +110,18 @@ export class Supervisor implements PollerEvents, RunnerEvents {
       const { Runner } = await import('./runner.js');
       this.#runner = new Runner(this.#parts, this.#options, this, new Timers(this.#parts.clock), start);
     } catch {
-      this.#loadFailed = true;
-      this.#timers.set('load', LOAD_AGAIN_MS, () => {
-        this.#loadFailed = false;
+      this.#loading = null;
+      this.#timers.set('load', LONG_MS, () => {
+        this.#loading = false;
         this.changed();
       });
     }
-    this.#loading = false;
     this.changed();
   }
 
   start(): void {
     if (this.#running) return;
     this.#running = true;
-    this.#everStarted = true;
     this.#unauthenticated = false;
     this.#ending = new AbortController();
     this.#unfollow = followPage((page, woken) => this.#onPage(page, woken));
@@ -134,8 +130,8 @@ export class Supervisor implements PollerEvents, RunnerEvents {
   }
 
   async stop(): Promise<void> {
-    this.#running = false;
-    this.#unfollow();
+    this.#running &&= false;
+    this.#unfollow?.();
     this.#runner?.end();
     this.#timers.clear('ask', 'hidden', 'load');
     this.#ending.abort();
@@ -152,11 +148,12 @@ export class Supervisor implements PollerEvents, RunnerEvents {
 
   snapshot(): Snapshot {
     const now = this.plan();
+    const place = this.#parts.position.cursor;
     return {
-      mode: this.#everStarted ? now.mode : 'idle',
+      mode: this.#running == null ? 'idle' : now.mode,
       strategy: this.#known ? (this.document.strategy as Snapshot['strategy']) : null,
       reason: this.#reason(),
-      cursor: this.#parts.position.cursor,
+      cursor: place === NOW ? null : place,
       upToDate: this.#upToDate,
       bridging: now.bridging,
       intervalMs: Math.round(this.#poller.pace.waitMs),
@@ -167,15 +164,15 @@ export class Supervisor implements PollerEvents, RunnerEvents {
   plan(): Plan {
     return plan({
       document: this.document,
-      running: this.#running,
+      running: !!this.#running,
       follows: this.#options.stream !== null,
       unauthenticated: this.#unauthenticated,
       ended: this.#ended,
       paused: this.#paused() && (this.#streamAside || !this.#runner?.live),
       canRealtime: !this.#runner?.unsupported && this.#kindIsKnown(),
       live: this.#runner?.live ?? false,
-      resting: this.#loadFailed || !!this.#runner?.resting,
-      failed: this.#loadFailed || this.#runner?.resting === 'failed',
+      resting: this.#loading === null || !!this.#runner?.resting,
+      failed: this.#loading === null || this.#runner?.resting === 'failed',
     });
   }
 
@@ -202,27 +199,33 @@ export class Supervisor implements PollerEvents, RunnerEvents {
     if (!now.realtime && this.#runner?.entered) this.#runner.leave();
     if (!now.poll && this.#poller.running) this.#poller.stop();
     const spread = this.#parts.random() * this.document.enterSpreadMs;
-    if (now.realtime) {
+    // From now on: the first poll says where that is.
+    if (now.realtime && this.#parts.position.cursor !== NOW) {
       if (!this.#runner && !this.#loading) this.#track(this.#load());
       if (this.#runner?.entered === false) this.#runner.enter(spread);
     }
     if (now.poll && !this.#poller.running) {
-      const lost = now.bridging && this.#upToDate && !leaving;
+      const lost = now.bridging && this.#upToDate;
       this.#poller.start(leaving ? spread : lost ? this.document.polling.startMs : 0, leaving);
     }
     this.#tell.snapshot(this.snapshot());
   }
 
   delivered(events: readonly StreamEvent[], upToDate: boolean): void {
-    this.#upToDate = upToDate;
     // A stream that was not there is: realtime does not wait for its next try.
-    if (this.#error?.status === 404) this.#runner?.wake();
+    if (this.#poller.missed) this.#runner?.wake();
     this.#error = null;
-    if (events.length > 0) this.#tell.delivered(events);
+    if (events.length > 0) {
+      // First the place behind the events, for a page that keeps it.
+      this.#tell.snapshot(this.snapshot());
+      this.#tell.delivered(events);
+    }
+    this.#upToDate = upToDate;
   }
 
-  failed(error: TurnoutError): void {
-    if (error.status === 401) this.#unauthenticated = true;
+  /** A 401 of an older session is none of the one that is asked with, or will be: the next answer says. */
+  failed(error: TurnoutError, ofSession = true): void {
+    if (error.status === 401 && ofSession && !(this.#asking || this.#askAgain)) this.#unauthenticated = true;
     this.#error = error;
     this.#tell.failed(error);
     if (this.#unauthenticated) this.changed();
@@ -232,27 +235,29 @@ export class Supervisor implements PollerEvents, RunnerEvents {
     this.#page = page;
     this.#timers.clear('hidden');
     this.#streamAside = page.frozen;
-    if (this.#paused() && !page.frozen) {
+    if (this.#paused()) {
       // A short look elsewhere costs no new connection.
-      this.#timers.set('hidden', HIDDEN_STREAM_MS, () => {
+      this.#timers.set('hidden', LONG_MS, () => {
         this.#streamAside = true;
         this.changed();
       });
     }
-    if (woken && this.#running) {
+    if (woken) {
       this.#unauthenticated = false;
-      if (!this.#runner?.live) this.#runner?.wake();
-      this.#upToDate = false;
+      if (!this.#runner?.live) {
+        this.#runner?.wake();
+        this.#upToDate = false;
+      }
       if (this.#parts.clock.now() - this.#answeredAt >= this.document.validForMs) this.#ask();
       else this.#askLater(this.document.validForMs);
       this.#poller.now();
     }
-    if (this.#running) this.changed();
+    this.changed();
   }
 
   /** A feed answer names the position of the flag. A node that is behind is asked again after the next poll; one that fails, at leisure. */
   hear(revision: string | null): void {
-    if (this.#failures === 0 && isLater(revision, this.revision)) this.askSoon();
+    if (!this.#failures && isLater(revision, this.revision)) this.askSoon();
   }
 
   take(json: unknown, etag: string | null, revision: string | null): void {
@@ -281,12 +286,9 @@ export class Supervisor implements PollerEvents, RunnerEvents {
   }
 
   #ask(): void {
-    if (!this.#running || this.#options.force) return;
-    if (this.#asking) {
-      this.#askAgain = true;
-      return;
-    }
-    this.#track(this.askNow());
+    if (!this.#running || this.#ended || this.#options.force) return;
+    if (this.#asking) this.#askAgain = true;
+    else this.#track(this.askNow());
   }
 
   async askNow(): Promise<void> {
@@ -298,33 +300,37 @@ export class Supervisor implements PollerEvents, RunnerEvents {
     this.#askedAt = clock.now();
     this.#timers.clear('ask');
     this.#askAgain = false;
-    let wait = this.document.validForMs;
+    let answer: Answer | undefined;
+    let error: TurnoutError | undefined;
     try {
-      const answer = await http.ask(http.url(undefined, `/v1/strategy/${encodeURIComponent(flag)}`), {
+      answer = await http.ask(http.url(undefined, `/v1/strategy/${encodeURIComponent(flag)}`), {
         headers: this.#etag ? { 'If-None-Match': this.#etag } : {},
         body: attributes ? { attributes: attributes() } : {},
         signal,
       });
-      if (signal.aborted) return;
+    } catch (thrown) {
+      error = asTurnoutError(thrown);
+    }
+    this.#asking = false;
+    // What was started again meanwhile asks now.
+    if (signal.aborted) return this.#ask();
+    if (answer) {
       this.#failures = 0;
       this.#answeredAt = clock.now();
       const revision = answer.headers.get(REVISION);
       if (answer.status === 200) this.take(answer.json, answer.headers.get('ETag'), revision);
       else if (isLater(revision, this.revision)) this.revision = revision;
-      wait = this.document.validForMs;
       if (this.document.report.url) this.#tell.reportable(http, position, this.document);
-    } catch (thrown) {
-      if (signal.aborted) return;
-      const error = asTurnoutError(thrown);
-      wait = Math.max(Math.min(this.document.validForMs, ASK_AGAIN_MS * 2 ** this.#failures++), error.retryAfterMs);
+    }
+    let wait = this.document.validForMs;
+    if (error) {
+      wait = Math.max(Math.min(wait, ASK_AGAIN_MS * 2 ** this.#failures++), error.retryAfterMs);
       if (clock.now() - this.#answeredAt > this.document.staleIfErrorMs && this.#known) {
         this.document = defaultDocument(flag);
         this.#etag = null;
         this.#known = false;
       }
       this.failed(error);
-    } finally {
-      this.#asking = false;
     }
     if (this.#askAgain) wait = Math.min(wait, ASK_AGAIN_MS);
     if (this.#running && !this.#unauthenticated) this.#askLater(Math.max(ASK_AGAIN_MS, wait) * (0.9 + 0.2 * random()));

@@ -49,7 +49,7 @@ export class TokenSource {
       const given = await this.#ask();
       const { token, expiresInMs, refreshAfterMs } = given;
       if (typeof token !== 'string' || typeof expiresInMs !== 'number') {
-        throw this.#wrong('bad-answer', 'the server answered with something that is not a token');
+        throw this.#wrong('bad-answer', 'the server gave no token');
       }
       const refresh = typeof refreshAfterMs === 'number' ? refreshAfterMs : expiresInMs / 2;
       this.#held = { token, refreshAt: asked + refresh, endsAt: asked + expiresInMs };

@@ -135,7 +135,7 @@ export interface TurnoutClient<T = unknown> {
 export interface TransportContext {
   readonly document: StrategyDocument;
   readonly url: URL;
-  readonly cursor: Cursor | 'now' | null;
+  readonly cursor: Cursor | null;
   readonly signal: AbortSignal;
   readonly fetch: typeof fetch;
   readonly clock: Clock;

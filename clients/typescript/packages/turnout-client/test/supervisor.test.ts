@@ -186,6 +186,57 @@ describe('polling', () => {
     await client.stop();
   });
 
+  test('a renewed session is asked with, although the last one is refused meanwhile', async () => {
+    let session = 'old';
+    const { server, client } = setUp({ auth: () => session });
+    client.start();
+    await advance(5000);
+    server.fault = async () => {
+      const mine = session;
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+      return mine === 'old' ? new Response('{"code":"unauthenticated"}', { status: 401 }) : undefined;
+    };
+    client.refresh();
+    await advance(500);
+    session = 'new';
+    client.refresh();
+    await advance(30_000);
+    expect(client.getSnapshot().mode).toBe('polling');
+    session = 'old';
+    client.refresh();
+    await advance(30_000);
+    expect(client.getSnapshot().mode).toBe('unauthenticated');
+    const stopped = client.stop();
+    await advance(2000);
+    await stopped;
+  });
+
+  test('once a stream has ended, nothing is asked', async () => {
+    const { server, client } = setUp();
+    server.fault = ({ path }) =>
+      path.includes('/feeds/')
+        ? new Response('{"events":[],"cursor":"x","hasMore":false,"ended":true}', { status: 200 })
+        : undefined;
+    client.start();
+    await advance(5000);
+    expect(client.getSnapshot().mode).toBe('ended');
+    const before = server.seen.length;
+    await advance(600_000);
+    client.refresh();
+    await advance(5000);
+    expect(server.seen.length).toBe(before);
+    await client.stop();
+  });
+
+  test('an address may name the stream twice', async () => {
+    const { server, client } = setUp();
+    server.decide({ polling: { ...defaultDocument('build').polling, url: '/v1/feeds/{stream}/x?of={stream}' } });
+    client.start();
+    await advance(10_000);
+    expect(feeds(server).at(-1)?.url).toContain('/v1/feeds/b-42/x?of=b-42');
+    await client.stop();
+  });
+
   test('disabled asks nothing but its strategy', async () => {
     const { server, client } = setUp();
     server.decide({ strategy: 'disabled' });
@@ -287,6 +338,70 @@ describe('realtime', () => {
       else expect(one.headers.get('Authorization')).toBe('Bearer session-sentinel');
     }
     expect(JSON.stringify(client.getSnapshot())).not.toMatch(/sentinel|token-\d/);
+    await client.stop();
+  });
+
+  test('a place that is kept goes on behind what was delivered', async () => {
+    const { server, client, ids: got } = setUp();
+    const places: (string | null)[] = [];
+    client.on('events', () => void places.push(client.getSnapshot().cursor));
+    server.decide({ strategy: 'realtime-v2' });
+    client.start();
+    await advance(100);
+    server.publish('a', 'b');
+    await advance(1);
+    expect(got).toEqual(['a', 'b']);
+    expect(places).toEqual(['1.2']);
+    const kept = client.getSnapshot().cursor as Cursor;
+    await client.stop();
+    const next = setUp({ initialCursor: kept, fetch: server.fetch });
+    next.client.start();
+    server.publish('c');
+    await advance(5000);
+    expect(next.ids).toEqual(['c']);
+    await next.client.stop();
+  });
+
+  test('a backlog of more events than ids are remembered comes once, over polls and a slow stream', async () => {
+    const { server, client, ids: got } = setUp();
+    server.publish(...ids(5000));
+    server.decide({ strategy: 'realtime-v2' });
+    server.fault = async ({ path }) => {
+      const ms = path.includes('/realtime/') ? 3000 : path.includes('/feeds/') ? 400 : 0;
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      return undefined;
+    };
+    client.start();
+    await advance(60_000);
+    expect(client.getSnapshot()).toMatchObject({ mode: 'live', cursor: '1.5000' });
+    expect(got).toEqual(ids(5000));
+    server.publish('last');
+    await advance(1);
+    expect(got.at(-1)).toBe('last');
+    await client.stop();
+  });
+
+  test('a client that begins at what is new has its place before it connects', async () => {
+    const { server, client, ids: got } = setUp({ initialCursor: 'now' });
+    server.publish('old');
+    server.decide({ strategy: 'realtime-v2' });
+    server.fault = async ({ path }) => {
+      if (path.includes('/feeds/')) await new Promise((resolve) => setTimeout(resolve, 3000));
+      return undefined;
+    };
+    client.start();
+    await advance(2000);
+    expect(client.getSnapshot()).toMatchObject({ mode: 'connecting', cursor: null });
+    await advance(3000);
+    expect(client.getSnapshot()).toMatchObject({ mode: 'live', cursor: '1.1' });
+    server.fault = down('/realtime/');
+    server.cut();
+    await advance(500);
+    server.publish('meanwhile');
+    await advance(1000);
+    server.fault = () => undefined;
+    await advance(30_000);
+    expect(got).toEqual(['meanwhile']);
     await client.stop();
   });
 
@@ -407,6 +522,112 @@ describe('realtime', () => {
   });
 });
 
+describe('a goodbye', () => {
+  const opened = (server: ReturnType<typeof setUp>['server']) =>
+    server.seen.filter(({ path }) => path.includes('/realtime/')).map(({ at }) => at);
+
+  test.each([
+    ['that was live for long', 30_000, 30_000],
+    ['that was not', 5000, 30_000],
+  ])('of a stream %s says when the next one is opened, also if that one ends first', async (_, lived, afterMs) => {
+    const { server, client } = setUp();
+    server.decide({ strategy: 'realtime-v2' });
+    client.start();
+    await advance(lived);
+    const [first] = opened(server);
+    const said = Date.now();
+    server.send({ type: 'goodbye', reason: 'stopping', afterMs });
+    await advance(100);
+    server.cut();
+    await advance(afterMs - 1000);
+    expect(opened(server)).toEqual([first]);
+    await advance(2000);
+    expect(opened(server)).toEqual([first, said + afterMs]);
+    expect(client.getSnapshot().mode).toBe('live');
+    await client.stop();
+  });
+
+  test('of a stream that another one of the user replaced: it polls, and tries again at leisure', async () => {
+    const { server, client, ids: got } = setUp();
+    server.decide({ strategy: 'realtime-v2' });
+    client.start();
+    await advance(20_000);
+    server.send({ type: 'goodbye', reason: 'replaced', afterMs: 2000 });
+    server.publish('a');
+    await advance(5000);
+    expect(got).toEqual(['a']);
+    expect(client.getSnapshot()).toMatchObject({ mode: 'polling', reason: 'tabs' });
+    await advance(280_000);
+    expect(opened(server).length).toBe(1);
+    await advance(30_000);
+    expect(client.getSnapshot().mode).toBe('live');
+    await client.stop();
+  });
+
+  test('of a stream that its own successor replaced changes nothing', async () => {
+    const { server, client } = setUp();
+    server.decide({ strategy: 'realtime-v2' });
+    client.start();
+    await advance(20_000);
+    server.fault = async ({ path }) => {
+      if (path.includes('/realtime/')) await new Promise((resolve) => setTimeout(resolve, 3000));
+      return undefined;
+    };
+    server.send({ type: 'goodbye', reason: 'age', afterMs: 1 });
+    await advance(1000);
+    server.send({ type: 'goodbye', reason: 'replaced', afterMs: 2000 });
+    server.cut();
+    await advance(5000);
+    expect(client.getSnapshot().mode).toBe('live');
+    await client.stop();
+  });
+});
+
+describe('a page', () => {
+  const page = () => {
+    const shown = Object.assign(new EventTarget(), { visibilityState: 'visible' });
+    vi.stubGlobal('document', shown);
+    vi.stubGlobal('window', new EventTarget());
+    const show = (visibilityState: string) => {
+      shown.visibilityState = visibilityState;
+      shown.dispatchEvent(new Event('visibilitychange'));
+    };
+    return { show, online: () => window.dispatchEvent(new Event('online')) };
+  };
+  afterEach(() => void vi.unstubAllGlobals());
+
+  test('that was hidden for some seconds is up to date while its stream is live', async () => {
+    const { show } = page();
+    const { server, client } = setUp();
+    server.decide({ strategy: 'realtime-v2' });
+    client.start();
+    await advance(20_000);
+    show('hidden');
+    await advance(5000);
+    show('visible');
+    await advance(100);
+    expect(client.getSnapshot()).toMatchObject({ mode: 'live', upToDate: true });
+    await client.stop();
+  });
+
+  test('that is hidden asks nothing when the network is back', async () => {
+    const { show, online } = page();
+    const { server, client } = setUp();
+    client.start();
+    await advance(5000);
+    show('hidden');
+    await advance(120_000);
+    const before = server.seen.length;
+    online();
+    await advance(5000);
+    expect(server.seen.length).toBe(before);
+    show('visible');
+    await advance(1000);
+    expect(server.seen.length).toBeGreaterThan(before);
+    await client.stop();
+  });
+});
+
 describe('faults', () => {
   for (const [name, part] of [
     ['the token endpoint', '/token'],
@@ -431,6 +652,30 @@ describe('faults', () => {
       await client.stop();
     });
   }
+
+  test.each([404, 401])('realtime alone answers %i: the feed goes on, and the waits are spent', async (status) => {
+    const { server, client, ids: got } = setUp();
+    server.decide({ strategy: 'realtime-v2' });
+    server.fault = ({ path }) => (path.includes('/realtime/') ? new Response('{}', { status }) : undefined);
+    client.start();
+    await advance(100_000);
+    server.publish('a');
+    await advance(16_000);
+    expect(got).toEqual(['a']);
+    expect(client.getSnapshot().mode).toBe('degraded');
+    expect(server.seen.filter(({ path }) => path.includes('/realtime/')).length).toBeLessThanOrEqual(12);
+    await client.stop();
+  });
+
+  test('a token that is refused for its session ends what is asked', async () => {
+    const { server, client } = setUp();
+    server.decide({ strategy: 'realtime-v2' });
+    server.fault = ({ path }) => (path.includes('/token') ? new Response('{}', { status: 401 }) : undefined);
+    client.start();
+    await advance(5000);
+    expect(client.getSnapshot().mode).toBe('unauthenticated');
+    await client.stop();
+  });
 
   test('a stream that is not there yet is followed in realtime soon after it is', async () => {
     const { server, client, ids: got } = setUp();
@@ -650,6 +895,38 @@ describe('a client', () => {
     await advance(10);
     expect(client.getSnapshot().mode).toBe('stopped');
     expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test('stopped and started again within a task, it asks for the strategy', async () => {
+    const { server, client } = setUp({ stream: null });
+    server.fault = async () => {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      return undefined;
+    };
+    client.start();
+    await advance(10);
+    void client.stop();
+    client.start();
+    await advance(1000);
+    expect(client.getSnapshot().strategy).toBe('polling');
+    await client.stop();
+  });
+
+  test('that was started goes on when a loop over its events ends', async () => {
+    const { server, client, ids: got } = setUp();
+    server.publish('a');
+    client.start();
+    const loop = (async () => {
+      for await (const _ of client.events()) break;
+    })();
+    await advance(100);
+    await loop;
+    await advance(100);
+    server.publish('b');
+    await advance(6000);
+    expect(got).toEqual(['a', 'b']);
+    await client.stop();
+    expect(client.getSnapshot().mode).toBe('stopped');
   });
 
   test('data that `parse` refuses is left out, and the stream goes on', async () => {
