@@ -11,7 +11,7 @@ export async function POST(request: Request): Promise<Response> {
   const { type, record }: Inserted = await request.json();
   if (type !== 'INSERT') return new Response(null, { status: 204 });
   const events = [{ id: `row-${record.id}`, type: record.kind, data: record.payload }];
-  const published = await fetch(`${TURNOUT_URL}/v1/feeds/build-events/${record.build_id}`, {
+  const published = await fetch(`${TURNOUT_URL}/v1/feeds/build-events/${encodeURIComponent(record.build_id)}`, {
     method: 'POST',
     headers: { authorization: `Bearer ${TURNOUT_KEY}`, 'content-type': 'application/json' },
     body: JSON.stringify({ readers: [record.user_id], events }),

@@ -1,6 +1,7 @@
 // What docs/CLIENTS.md shows of examples/clients/, run against the real program.
 
 import { readFileSync } from 'node:fs';
+import { transform } from 'esbuild';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { followBuild } from '../../../examples/clients/plain.ts';
 import { SERVER_KEY, serve, token } from '../../../tests/browser/turnout.mjs';
@@ -49,6 +50,12 @@ test('a webhook publishes each row once, and a page follows them', async () => {
   await until('the third step', () => shown.length === 3);
   expect(shown).toEqual(['build.step 1', 'build.step 2', 'build.step 3']);
   await end();
+
+  const asked = [];
+  vi.stubGlobal('fetch', async (url) => asked.push(url) && new Response('{}'));
+  onTestFinished(() => void vi.unstubAllGlobals());
+  expect(await call({ type: 'INSERT', record: { ...row(4), build_id: '../other?x' } })).toBe(204);
+  expect(asked).toEqual([`${server.url}/v1/feeds/build-events/..%2Fother%3Fx`]);
 }, 120_000);
 
 test('the strategy document is the one of the shipped flag', async () => {
@@ -59,3 +66,58 @@ test('the strategy document is the one of the shipped flag', async () => {
   });
   expect(await answer.json()).toEqual(JSON.parse(documented.replace(/ *\/\/ .*$/gm, '')));
 }, 120_000);
+
+test.each(['react/src/session.ts', 'next/app/turnout.tsx'])(
+  'a session of %s is of one user, and not used again once it is refused',
+  async (name) => {
+    // What a page imports beside it is not here.
+    const source = readFileSync(at(`examples/${name}`), 'utf8');
+    const [made] = /(?<=^|\n)(export )?function sessionOfUser[^]*?\n}\n/.exec(source);
+    const { code } = await transform(made.replace(/^export /, ''), { loader: 'ts' });
+    const sessionOfUser = new Function(`${code}; return sessionOfUser;`)();
+    let user = 'a';
+    let count = 0;
+    const answer = (url) =>
+      String(url).endsWith('/session')
+        ? Response.json({ session: `${user}-${++count}`, expiresInMs: 60_000 })
+        : new Response(null, { status: 401 });
+    vi.stubGlobal('fetch', async (url) => answer(url));
+    onTestFinished(() => void vi.unstubAllGlobals());
+    const first = sessionOfUser();
+    expect([await first.auth(), await first.auth()]).toEqual(['a-1', 'a-1']);
+    user = 'b';
+    const second = sessionOfUser();
+    expect(await second.auth()).toBe('b-2');
+    expect((await second.fetch('https://turnout.example/v1/strategy/x')).status).toBe(401);
+    expect(await second.auth()).toBe('b-3');
+  },
+);
+
+test('of two questions in flight the sixteen lines tell the newer one', async () => {
+  let source;
+  vi.stubGlobal(
+    'EventSource',
+    class {
+      constructor() {
+        source = this;
+      }
+    },
+  );
+  const answers = [];
+  vi.stubGlobal('fetch', () => new Promise((answer) => answers.push(answer)));
+  vi.useFakeTimers();
+  onTestFinished(() => {
+    vi.useRealTimers();
+    vi.unstubAllGlobals();
+  });
+  const { followStrategy } = await import('../../../examples/clients/sixteen.js');
+  const told = [];
+  followStrategy('https://turnout.example', 'a-session', ({ strategy }) => told.push(strategy));
+  source.onmessage();
+  source.onmessage();
+  answers[1](Response.json({ strategy: 'polling', validForMs: 60_000 }));
+  await vi.advanceTimersByTimeAsync(10);
+  answers[0](Response.json({ strategy: 'realtime-v2', validForMs: 60_000 }));
+  await vi.advanceTimersByTimeAsync(10);
+  expect(told).toEqual(['polling']);
+});
