@@ -55,8 +55,11 @@ pub(super) async fn maintain_store(inner: Weak<Inner>, mut leaps: LeapWatch) {
         drop(committer);
         strong.look_at_journal().await;
         strong.settle_journal().await;
-        let is_owed = in_reach && strong.compare_files.swap(false, Ordering::Relaxed);
-        if is_owed || in_reach && (strong.files_wait() || strong.can_retire()) {
+        if in_reach
+            && (strong.compare_files.swap(false, Ordering::Relaxed)
+                || strong.files_wait()
+                || strong.can_retire())
+        {
             strong.record().await;
         }
         let credentials = strong.served.credentials.borrow().clone();

@@ -154,7 +154,7 @@ async fn what_was_stopped_meanwhile_is_not_opened_by_a_command_that_waited() {
             hanging.order("/v1/flags/f/resume", json!({ "reason": "looks fine" })).await
         };
         let stopped = async {
-            tokio::time::sleep(std::time::Duration::from_millis(250)).await;
+            tokio::time::sleep(std::time::Duration::from_millis(400)).await;
             let stopping = hanging.order(path, stop.clone());
             let release = async {
                 tokio::time::sleep(std::time::Duration::from_millis(150)).await;
@@ -201,8 +201,10 @@ async fn a_save_that_is_taken_back_does_not_stay_live_when_its_commit_lands() {
             wait_until("the database is up at its old head", is_up).await;
         }
         Save::Rename.save(&file, &lower);
-        wait_until("the file is read", async || {
-            hanging.get("/v1/flags/f").await["file"] == "realtime-v2 50%"
+        // A later save that does not read shows that this one was read, and changes nothing.
+        Save::Rename.save(&hanging.program.path("flags/g.yaml"), "flag: g\n");
+        wait_until("both files are read", async || {
+            hanging.get("/v1/problems").await.to_string().contains("g.yaml")
         })
         .await;
         let before = hanging.get("/v1/status").await["revision"].clone();
