@@ -106,12 +106,17 @@ impl Inner {
             Ok(Ok((_, known))) => Some(known),
             Ok(Err(_)) | Err(_) => None,
         };
+        let may_return = known == Some(before)
+            && error.as_ref().is_some_and(StoreError::may_be_written)
+            && !is_replaced(store).await;
         match (known, error) {
-            (Some(known), Some(error)) if known == before => Err(if error.is_full() {
-                CommitError::NoSpace
-            } else {
-                CommitError::Down(error.chain())
-            }),
+            (Some(known), Some(error)) if known == before && !may_return => {
+                Err(if error.is_full() {
+                    CommitError::NoSpace
+                } else {
+                    CommitError::Down(error.chain())
+                })
+            }
             (Some(known), _) if known.revision >= after.revision => {
                 // The revision is in the database, even if it cannot be read here.
                 let caught_up =
@@ -175,4 +180,10 @@ impl Inner {
         self.fast_path.dismiss_waiters();
         self.set_database(Database::Down { why: why.to_owned(), since_ms: self.clock.wall_ms() });
     }
+}
+
+/// Whether a write that failed is replaced in the log of the database, so that a start after a crash
+/// does not find it there. The next write takes its place.
+async fn is_replaced(store: &Store) -> bool {
+    matches!(timeout(READ_TIMEOUT, store.try_writing()).await, Ok(Ok(())))
 }

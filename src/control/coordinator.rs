@@ -64,8 +64,12 @@ pub(super) struct Inner {
     pub refused: Lock<Option<String>>,
     pub disk: DiskCheck,
     pub revocations: SessionRevocations,
-    /// Notified when `maintenance` has something to do: a pending entry, a nearer expiry.
+    /// Notified when `maintenance` has something to do: a pending entry, an expiry that widens.
     pub wake: Notify,
+    /// Notified when a held split has got an end, or another one.
+    pub ends_changed: Notify,
+    /// Whether an expiry that widens is due.
+    pub ends_widen: AtomicBool,
     /// Notified when the last good state is to be written anew.
     pub changed: Notify,
     pub data: Arc<DataDir>,

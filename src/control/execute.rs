@@ -28,6 +28,21 @@ const AS_OF_TIMEOUT: Duration = Duration::from_secs(2);
 /// The most revisions that are listed for a caller that saw an older one.
 const MAX_REVISIONS_LISTED: u32 = 20;
 
+/// A command from its arrival on.
+struct Coming {
+    /// The revision that was live when it came.
+    seen: u64,
+    /// `None` for a command that only stops.
+    under_way: Option<Arc<UnderWay>>,
+}
+
+impl Coming {
+    /// The revision after which its flag was stopped, or was to stay as it is.
+    fn overtaken_after(&self) -> Option<u64> {
+        self.under_way.as_ref().filter(|one| one.is_overtaken()).map(|_| self.seen)
+    }
+}
+
 impl Coordinator {
     /// Carries a command out. An outcome that is returned as done holds; a command whose caller
     /// went away is carried out all the same.
@@ -50,18 +65,28 @@ impl Inner {
         self: &Arc<Self>,
         request: CommandRequest,
     ) -> Result<CommandOutcome, CommandRejected> {
+        let coming = self.announce(&request.command);
         let Some((key, _)) = request.key.clone() else {
-            return self.execute_one(request).await;
+            return self.execute_one(request, coming).await;
         };
         let lock = self.keys.lock(&key).await;
-        let done = self.execute_one(request).await;
+        let done = self.execute_one(request, coming).await;
         self.keys.unlock(&key, lock);
         done
+    }
+
+    /// Makes a command that may open its flag known before it waits for anything.
+    fn announce(&self, command: &Command) -> Coming {
+        let seen = self.state().position().revision;
+        let only_stops = matches!(command, Command::Stop { .. } | Command::StopAll);
+        let under_way = (!only_stops).then(|| self.unsettled.begin(command.flag().cloned()));
+        Coming { seen, under_way }
     }
 
     async fn execute_one(
         self: &Arc<Self>,
         request: CommandRequest,
+        coming: Coming,
     ) -> Result<CommandOutcome, CommandRejected> {
         let began = Instant::now();
         let key = match self.look_up(&request).await? {
@@ -82,15 +107,17 @@ impl Inner {
         };
         let fast_path = self.fast_path.lock().await;
         let (position, mut decided) = self.decide(&request, as_of.as_ref(), &mark)?;
-        decided.hold(|flag| self.unsettled.may_open(flag));
+        let own = coming.under_way.as_ref();
+        decided.hold(self.state().pending(), |flag| self.unsettled.may_open(flag, own));
         check_release(&request, &decided)?;
+        self.unsettled.overtake(decided.kept_closed());
         match decided.classify(&mark) {
             CommandPath::Unchanged => {
-                drop(fast_path);
+                drop((fast_path, coming));
                 Ok(self.unchanged(request.command.flag()).await)
             }
             CommandPath::Narrowing { narrowed, decided } => {
-                self.unsettled.overtake(decided.kept_closed());
+                drop(coming);
                 let pushed =
                     self.apply_pending(&fast_path, pending(&request, &mark, narrowed)).await;
                 drop(fast_path);
@@ -98,11 +125,9 @@ impl Inner {
             }
             CommandPath::ByCommit(decided) => {
                 check_gates(&request, &decided)?;
-                // Known before another stop or lowering is decided.
-                let under_way = self.unsettled.begin(request.command.flag().cloned());
                 drop(fast_path);
                 let decided = (position, decided, as_of);
-                self.execute_by_commit(request, mark, decided, key, &under_way).await
+                self.execute_by_commit(request, mark, decided, key, &coming).await
             }
         }
     }
@@ -125,9 +150,8 @@ impl Inner {
         mark: Attribution,
         (mut position, mut decided, mut as_of): (Position, Decision, Option<AsOf>),
         mut key: KeyState,
-        under_way: &UnderWay,
+        coming: &Coming,
     ) -> Result<CommandOutcome, CommandRejected> {
-        let seen = position;
         let committer = timeout(QUEUE_TIMEOUT, self.committer.lock()).await;
         let mut committer = committer
             .map_err(|_| CommandRejected::Down("it does not answer in time".to_owned()))?;
@@ -177,8 +201,8 @@ impl Inner {
             if !decided.is_narrowing() {
                 // What was stopped, or was to stay as it is, while this command waited is not
                 // opened by it.
-                let overtaken = under_way.is_overtaken().then_some(seen.revision);
-                self.check_expected(&store, &request, request.expected.or(overtaken)).await?;
+                let seen = request.expected.into_iter().chain(coming.overtaken_after()).min();
+                self.check_expected(&store, &request, seen).await?;
             }
             let content = as_of.as_ref().map(|(_, content)| content.clone()).unwrap_or_default();
             let proposal = Proposal {

@@ -3,10 +3,14 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use tokio::time::timeout;
+
 use super::committer::Proposal;
+use super::maintenance::CHECK_INTERVAL;
 use super::{Inner, Problem, ProblemKind};
 use crate::auth::random_name;
 use crate::flag::FlagKey;
@@ -25,11 +29,62 @@ const RETRY_DELAY: Duration = Duration::from_secs(2);
 /// The most expiries that are one entry of the journal.
 const MAX_EXPIRIES_PER_ENTRY: usize = 1000;
 
+/// Ends what narrows when it is due, until the coordinator is dropped. This waits for no commit: one
+/// that widens, or saves a long list, may take minutes.
+pub(super) async fn expire_loop(inner: Weak<Inner>) {
+    let mut until_end = Duration::ZERO;
+    loop {
+        let Some(strong) = inner.upgrade() else { return };
+        // The wait has a limit: another program's change may bring an expiry.
+        let _ = timeout(until_end.min(CHECK_INTERVAL), strong.ends_changed.notified()).await;
+        until_end = strong.expire().await.unwrap_or(CHECK_INTERVAL);
+    }
+}
+
 impl Inner {
-    /// Applies the expiries that are due, and returns how long to wait before the next check.
-    pub(super) async fn expire(self: &Arc<Self>) -> Option<Duration> {
+    /// Applies the narrowing expiries that are due, has maintenance commit the others, and returns
+    /// how long to wait before the next check.
+    async fn expire(self: &Arc<Self>) -> Option<Duration> {
         let now = self.clock.wall_ms();
         let expiry = self.ends_now();
+        self.report_refused(&expiry);
+        let next = expiry.next_in_ms.map(|in_ms| Duration::from_millis(in_ms.max(0) as u64));
+        if expiry.decided.parts.is_empty() {
+            return next;
+        }
+        let mark =
+            Attribution { by: ACTOR.into(), at_ms: now, reason: None, unknown: Unknown::default() };
+        let each = expiry
+            .decided
+            .parts
+            .into_iter()
+            .map(|part| Decision { parts: vec![part], ..Decision::default() });
+        let (mut narrowed, mut widens) = (Vec::new(), false);
+        for decided in each {
+            match decided.narrowed(&mark) {
+                Some(changes) => narrowed.extend(changes),
+                None => widens = true,
+            }
+        }
+        for together in narrowed.chunks(MAX_EXPIRIES_PER_ENTRY) {
+            self.expire_at_once(together.to_vec(), now).await;
+        }
+        if !widens {
+            return Some(RECHECK_DELAY);
+        }
+        self.ends_widen.store(true, Ordering::Relaxed);
+        self.wake.notify_one();
+        Some(next.map_or(RETRY_DELAY, |next| next.min(RETRY_DELAY)))
+    }
+
+    /// Commits the expiries that are due and widen, if there are any.
+    pub(super) async fn commit_widening_ends(self: &Arc<Self>) {
+        if self.ends_widen.swap(false, Ordering::Relaxed) && self.commit_expiries().await {
+            self.ends_changed.notify_one();
+        }
+    }
+
+    fn report_refused(&self, expiry: &DueExpiries) {
         let refused = expiry.refused.iter().map(|flag| Problem {
             kind: ProblemKind::ExpiryWouldWiden,
             subject: Some(flag.to_string()),
@@ -39,25 +94,6 @@ impl Inner {
             hint: format!("set it by hand, or `turnout unset {flag} --reason '…'`; named with --then, an end happens by itself"),
         });
         self.trouble(ProblemKind::ExpiryWouldWiden, refused.collect());
-        if expiry.decided.parts.is_empty() {
-            return expiry.next_in_ms.map(|in_ms| Duration::from_millis(in_ms.max(0) as u64));
-        }
-        let mark =
-            Attribution { by: ACTOR.into(), at_ms: now, reason: None, unknown: Unknown::default() };
-        let all = expiry.decided.parts.len();
-        let each = expiry
-            .decided
-            .parts
-            .into_iter()
-            .map(|part| Decision { parts: vec![part], ..Decision::default() });
-        let narrowed: Vec<PendingChange> =
-            each.filter_map(|decided| decided.narrowed(&mark)).flatten().collect();
-        let widens = narrowed.len() < all;
-        for together in narrowed.chunks(MAX_EXPIRIES_PER_ENTRY) {
-            self.expire_at_once(together.to_vec(), now).await;
-        }
-        let done = !widens || self.commit_expiries().await;
-        Some(if done { RECHECK_DELAY } else { RETRY_DELAY })
     }
 
     /// Makes the narrowing expiries live, in one step.
@@ -102,6 +138,7 @@ impl Inner {
             let mut ends = self.ends.lock();
             if ends.get(flag).is_none_or(|(at_ms, _)| *at_ms != end.at_ms) {
                 ends.insert(flag.clone(), (end.at_ms, Deadline::at(end.at_ms, now)));
+                self.ends_changed.notify_one();
             }
         }
     }

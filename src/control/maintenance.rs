@@ -18,7 +18,7 @@ use crate::moment::LeapWatch;
 use crate::store::{Store, StoreError};
 
 /// How often the database's head is checked, and how often a lost database is tried.
-const CHECK_INTERVAL: Duration = Duration::from_secs(2);
+pub(super) const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 /// The longest wait for a lost database to open.
 const OPEN_TIMEOUT: Duration = Duration::from_millis(1500);
 /// The part of that time that the check of its pages may take.
@@ -30,12 +30,11 @@ const COALESCE_DELAY: Duration = Duration::from_millis(250);
 
 /// Maintains the database until the coordinator is dropped.
 pub(super) async fn maintain_store(inner: Weak<Inner>, mut leaps: LeapWatch) {
-    let mut until_end: Option<Duration> = None;
     loop {
         let Some(strong) = inner.upgrade() else { return };
         let woken = tokio::select! {
             () = strong.wake.notified() => true,
-            () = sleep(until_end.unwrap_or(CHECK_INTERVAL).min(CHECK_INTERVAL)) => false,
+            () = sleep(CHECK_INTERVAL) => false,
         };
         strong.look_at_clock(&mut leaps);
         let folder = strong.look_at_folder().await;
@@ -64,7 +63,7 @@ pub(super) async fn maintain_store(inner: Weak<Inner>, mut leaps: LeapWatch) {
         }
         let credentials = strong.served.credentials.borrow().clone();
         strong.look_at_ends(&credentials);
-        until_end = strong.expire().await;
+        strong.commit_widening_ends().await;
     }
 }
 

@@ -119,6 +119,8 @@ impl Coordinator {
             disk: DiskCheck::default(),
             revocations,
             wake: Notify::new(),
+            ends_changed: Notify::new(),
+            ends_widen: AtomicBool::new(false),
             changed: Notify::new(),
             data,
             clock,
@@ -133,6 +135,7 @@ impl Coordinator {
         // From here on, not from the first run of its task: the clock may leap in between.
         let leaps = inner.watch_clock();
         tokio::spawn(super::maintenance::maintain_store(Arc::downgrade(&inner), leaps));
+        tokio::spawn(super::expiry::expire_loop(Arc::downgrade(&inner)));
         tokio::spawn(super::maintenance::save_last_good_loop(Arc::downgrade(&inner)));
         tokio::spawn(super::disk::watch_disk(Arc::downgrade(&inner)));
         tokio::spawn(super::session_revoker::write_loop(Arc::downgrade(&inner)));

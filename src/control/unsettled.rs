@@ -21,7 +21,7 @@ pub(super) struct Unsettled {
     unknown: Lock<HashSet<FlagKey>>,
 }
 
-/// A change from its decision until its outcome; dropped with the last reference to it.
+/// A command from its arrival until its outcome; dropped with the last reference to it.
 #[derive(Debug)]
 pub(super) struct UnderWay {
     flags: HashSet<FlagKey>,
@@ -29,7 +29,7 @@ pub(super) struct UnderWay {
 }
 
 impl UnderWay {
-    /// Whether one of its flags was stopped, or was to stay as it is, since it was decided.
+    /// Whether one of its flags was stopped, or was to stay as it is, since it came.
     pub fn is_overtaken(&self) -> bool {
         self.is_overtaken.load(Relaxed)
     }
@@ -40,7 +40,7 @@ impl UnderWay {
 }
 
 impl Unsettled {
-    /// Notes that a change of these flags is decided and not committed yet.
+    /// Notes that a command that may change these flags has come and is not committed yet.
     pub fn begin(&self, flags: impl IntoIterator<Item = FlagKey>) -> Arc<UnderWay> {
         let flags = flags.into_iter().collect();
         let under_way = Arc::new(UnderWay { flags, is_overtaken: AtomicBool::new(false) });
@@ -50,9 +50,11 @@ impl Unsettled {
         under_way
     }
 
-    /// Whether a commit may still open this flag.
-    pub fn may_open(&self, flag: &FlagKey) -> bool {
-        self.unknown.lock().contains(flag) || self.living().iter().any(|one| one.has(flag))
+    /// Whether a commit may still open this flag, other than that of `own`.
+    pub fn may_open(&self, flag: &FlagKey, own: Option<&Arc<UnderWay>>) -> bool {
+        let is_own = |one: &Arc<UnderWay>| own.is_some_and(|own| Arc::ptr_eq(own, one));
+        self.unknown.lock().contains(flag)
+            || self.living().iter().any(|one| one.has(flag) && !is_own(one))
     }
 
     /// Notes that these flags are stopped, or are to stay as they are: what is under way did not see
@@ -106,17 +108,18 @@ mod tests {
     fn a_flag_may_open_until_its_commit_has_landed_or_never_will() {
         let (unsettled, flag) = (Unsettled::default(), "f".parse::<FlagKey>().unwrap());
         let other: FlagKey = "g".parse().unwrap();
-        assert!(!unsettled.may_open(&flag));
+        assert!(!unsettled.may_open(&flag, None));
         let commit = unsettled.begin([flag.clone()]);
-        assert!(unsettled.may_open(&flag) && !unsettled.may_open(&other));
+        assert!(!unsettled.may_open(&flag, Some(&commit)), "its own commit");
+        assert!(unsettled.may_open(&flag, None) && !unsettled.may_open(&other, None));
         unsettled.overtake([&other].into_iter());
         assert!(!commit.is_overtaken());
         unsettled.overtake([&other, &flag].into_iter());
         assert!(commit.is_overtaken());
         unsettled.lose(&commit);
         drop(commit);
-        assert!(unsettled.may_open(&flag) && unsettled.has_unknown());
+        assert!(unsettled.may_open(&flag, None) && unsettled.has_unknown());
         unsettled.settle();
-        assert!(!unsettled.may_open(&flag) && !unsettled.has_unknown());
+        assert!(!unsettled.may_open(&flag, None) && !unsettled.has_unknown());
     }
 }

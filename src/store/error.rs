@@ -6,6 +6,8 @@ use crate::fd_limit;
 
 /// SQLite's `SQLITE_IOERR_WRITE`, also returned where a file may not grow.
 const IOERR_WRITE: &str = "778";
+/// SQLite's `SQLITE_IOERR`, whatever it says more of the cause.
+const IOERR: u32 = 10;
 /// The kinds `SQLITE_BUSY` and `SQLITE_READONLY`, whatever it says more of the cause.
 const BUSY: u32 = 5;
 const READONLY: u32 = 8;
@@ -62,6 +64,19 @@ impl StoreError {
                 let failed_write = error.code().as_deref() == Some(IOERR_WRITE);
                 error.message().contains("disk is full")
                     || failed_write && fd_limit::have_a_size_limit()
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether what was to be written may be in a file all the same, where a start after a crash
+    /// reads it. SQLite writes a whole commit to the log before it syncs the log and makes room in
+    /// the index, and what fails then does not take it out of the file.
+    pub fn may_be_written(&self) -> bool {
+        match self {
+            StoreError::Lost => true,
+            StoreError::Database { source: sqlx::Error::Database(error), .. } => {
+                self.kind() == Some(IOERR) && error.code().as_deref() != Some(IOERR_WRITE)
             }
             _ => false,
         }

@@ -13,71 +13,90 @@ use crate::support::program::{Program, home};
 use crate::support::{Save, flag, wait_until};
 
 /// The program on a disk that hangs on demand.
-struct Hanging {
-    program: Program,
+pub struct Hanging {
+    pub program: Program,
     folder: TempDir,
 }
 
-fn at(key: &str, share: &str) -> String {
+pub fn at(key: &str, share: &str) -> String {
     flag(key, &format!("rollout: {{ realtime-v2: {share} }}"))
 }
 
 impl Hanging {
-    async fn start() -> Hanging {
-        let folder = TempDir::new().unwrap();
-        let (preload, hangs) = (slowing_library(&folder), folder.path().join("hang"));
-        let settings =
-            [("LD_PRELOAD", preload.to_str().unwrap()), ("HANG_WHILE", hangs.to_str().unwrap())];
+    pub async fn start() -> Hanging {
         let files = [("f.yaml", at("f", "100%")), ("g.yaml", at("g", "100%"))];
-        let program = Program::start(home(&files.each_ref().map(|(n, t)| (*n, &**t))), &settings);
-        let hanging = Hanging { program, folder };
-        hanging.program.serves().await;
+        let home = home(&files.each_ref().map(|(n, t)| (*n, &**t)));
+        let hanging = Hanging::start_in(home, TempDir::new().unwrap()).await;
         hanging.settles("the files").await;
         hanging
     }
 
-    async fn get(&self, path: &str) -> Json {
+    async fn start_in(home: TempDir, folder: TempDir) -> Hanging {
+        let (preload, hangs) = (slowing_library(&folder), folder.path().join("hang"));
+        let settings =
+            [("LD_PRELOAD", preload.to_str().unwrap()), ("HANG_WHILE", hangs.to_str().unwrap())];
+        let program = Program::start(home, &settings);
+        program.serves().await;
+        Hanging { program, folder }
+    }
+
+    /// Ends it as a crash does, and starts it again.
+    pub async fn restarts(mut self) -> Hanging {
+        self.program.signal("KILL");
+        self.program.exit().await;
+        let home = std::mem::replace(&mut self.program.home, TempDir::new().unwrap());
+        let _ = fs::remove_file(home.path().join("data/addresses.json"));
+        Hanging::start_in(home, self.folder).await
+    }
+
+    pub async fn get(&self, path: &str) -> Json {
         let request = self.program.client.get(self.program.admin_url(path));
         request.bearer_auth(self.program.token()).send().await.unwrap().json().await.unwrap()
     }
 
     /// Sends a command, and returns its status and its answer.
-    async fn order(&self, path: &str, body: Json) -> (u16, Json) {
+    pub async fn order(&self, path: &str, body: Json) -> (u16, Json) {
         let answer = self.program.order(path, body).await;
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
 
-    async fn is_settled(&self) -> bool {
+    pub async fn is_settled(&self) -> bool {
         let status = self.get("/v1/status").await;
         status["database"]["state"] == "up" && status["pending"] == 0 && status["revision"] != "0"
     }
 
-    async fn settles(&self, what: &str) {
+    pub async fn settles(&self, what: &str) {
         wait_until(what, async || self.is_settled().await).await;
     }
 
     /// How many changes of this verb are in the history; none while it cannot be read.
-    async fn made(&self, action: &str) -> usize {
+    pub async fn made(&self, action: &str) -> usize {
         let page = self.get("/v1/history?flag=f&limit=50").await;
         let changes = page["revisions"].as_array().map_or(&[][..], Vec::as_slice).iter();
         let changes = changes.flat_map(|revision| revision["changes"].as_array().unwrap());
         changes.filter(|change| change["action"] == action).count()
     }
 
-    fn hang(&self) {
+    pub fn hang(&self) {
         fs::write(self.folder.path().join("hang"), "").unwrap();
     }
 
-    async fn hangs(&self) {
+    pub async fn hangs(&self) {
         let hangs = self.folder.path().join("hang.hangs");
         wait_until("the disk hangs", async || hangs.exists()).await;
     }
 
-    fn go_on(&self) {
+    pub fn go_on(&self) {
         fs::remove_file(self.folder.path().join("hang")).unwrap();
     }
 
-    async fn live(&self, key: &str) -> String {
+    /// Whether syncs fail: what is written stays in the file all the same.
+    pub fn syncs_fail(&self, fail: bool) {
+        let fails = self.folder.path().join("hang.fails");
+        if fail { fs::write(fails, "").unwrap() } else { fs::remove_file(fails).unwrap() }
+    }
+
+    pub async fn live(&self, key: &str) -> String {
         let state = self.get(&format!("/v1/flags/{key}")).await;
         state["live"].as_str().unwrap_or_default().to_owned()
     }
@@ -121,7 +140,7 @@ async fn what_is_so_already_holds_over_a_commit_that_was_given_up() {
 }
 
 /// Another program in the middle of a change.
-async fn hold(program: &Program) -> SqliteConnection {
+pub async fn hold(program: &Program) -> SqliteConnection {
     let database = program.path("data/turnout.db");
     let mut other = SqliteConnectOptions::new().filename(database).connect().await.unwrap();
     sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();

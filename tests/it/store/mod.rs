@@ -3,6 +3,7 @@
 mod addresses;
 mod following;
 mod history;
+mod hung_commits;
 mod late_commits;
 mod long_lists;
 mod long_reads;

@@ -9,6 +9,7 @@ use super::effective::EffectiveState;
 use super::entry::FlagEntry;
 use super::narrowing::is_narrowing;
 use super::pending::{Overlay, PendingChange};
+use super::pending_set::PendingSet;
 use super::record::{Expiry, FlagRecord, SplitOverride};
 use super::rollback::FlagAsOf;
 use super::unknown::Unknown;
@@ -193,17 +194,19 @@ impl Command {
 
 impl Decision {
     /// Makes parts of those flags that already are as commanded, and that a change under way may
-    /// still open: laid over that change, the command holds when it has landed.
-    pub fn hold(&mut self, may_still_open: impl Fn(&FlagKey) -> bool) {
-        let held = std::mem::take(&mut self.already);
-        self.parts.extend(held.into_iter().filter(|part| may_still_open(&part.flag)));
+    /// still open: laid over that change, the command holds when it has landed. One that is pending
+    /// already holds as well, and is not made a second time.
+    pub fn hold(&mut self, pending: &PendingSet, may_still_open: impl Fn(&FlagKey) -> bool) {
+        let is_held =
+            |part: &mut PlannedChange| may_still_open(&part.flag) && !part.is_laid_over(pending);
+        self.parts.extend(self.already.extract_if(.., is_held));
     }
 
     /// The flags that are stopped, or that are to stay as they are. A command that is to open one of
-    /// them, and was decided before, must not.
+    /// them, and came before, must not.
     pub fn kept_closed(&self) -> impl Iterator<Item = &FlagKey> {
         let is_kept = |part: &&PlannedChange| part.action == Action::Stop || !part.is_new();
-        self.parts.iter().filter(is_kept).map(|part| &part.flag)
+        self.parts.iter().filter(is_kept).chain(&self.already).map(|part| &part.flag)
     }
 
     /// Whether every part narrows.
@@ -249,6 +252,19 @@ impl PlannedChange {
         self.before.as_ref().is_none_or(|before| differs(&before.record, &self.after.record))
     }
 
+    /// Whether what this change makes so is pending.
+    fn is_laid_over(&self, pending: &PendingSet) -> bool {
+        let mut ops = pending.ops_of(self.flag.as_str());
+        if self.action == Action::Stop {
+            return ops.any(|op| matches!(op, Overlay::Stop(_)));
+        }
+        let held = ops.filter_map(|op| match op {
+            Overlay::Split { held, .. } => Some(held.as_ref()),
+            _ => None,
+        });
+        held.last().is_some_and(|held| same_split(held, self.after.record.split.as_ref()))
+    }
+
     fn narrowed(&self, mark: &Arc<Attribution>) -> Option<PendingChange> {
         let before = self.before.clone().unwrap_or_default();
         if !is_narrowing(&before, &self.after) {
@@ -283,11 +299,16 @@ fn lowers(old: &FlagEntry, new: &FlagEntry) -> bool {
 
 /// Whether the records differ in more than who made the change, when and why.
 fn differs(old: &FlagRecord, new: &FlagRecord) -> bool {
-    let split =
-        |record: &FlagRecord| record.split.as_ref().map(|held| (held.split, held.ends.clone()));
     let pin = |record: &FlagRecord| record.pin.as_ref().map(|pin| pin.definition);
-    (old.definition, pin(old), split(old), old.stop.is_some())
-        != (new.definition, pin(new), split(new), new.stop.is_some())
+    !same_split(old.split.as_ref(), new.split.as_ref())
+        || (old.definition, pin(old), old.stop.is_some())
+            != (new.definition, pin(new), new.stop.is_some())
+}
+
+/// Whether the same split is held, to the same end.
+fn same_split(one: Option<&SplitOverride>, other: Option<&SplitOverride>) -> bool {
+    let of = |held: &SplitOverride| (held.split, held.ends.clone());
+    one.map(of) == other.map(of)
 }
 
 fn stop_all(state: &EffectiveState, mark: &Attribution) -> Decision {

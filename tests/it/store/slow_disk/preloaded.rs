@@ -1,7 +1,8 @@
 //! Preloaded before a program (`LD_PRELOAD`): its writes to files called `turnout.db…`, or as
 //! SLOW_FILE says, take as long as on a disk of SLOW_KB kilobytes a second, and each sync of them
 //! SLOW_SYNC_MS longer. Both hang while there is a file HANG_WHILE, beside which they make one that
-//! ends in `.hangs`. The test beside this compiles it with rustc.
+//! ends in `.hangs`; syncs fail while there is a file beside it that ends in `.fails`. The test beside
+//! this compiles it with rustc.
 
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -49,6 +50,11 @@ fn hang() {
     }
 }
 
+/// Whether a sync is to fail; what was written stays in the file.
+fn fails() -> bool {
+    std::env::var("HANG_WHILE").is_ok_and(|file| std::fs::exists(format!("{file}.fails")).unwrap_or_default())
+}
+
 unsafe fn write(name: &CStr, file: c_int, bytes: *const c_void, count: usize, at: i64) -> isize {
     if is_slow(file) {
         pay_for(count);
@@ -63,6 +69,9 @@ unsafe fn sync(name: &CStr, file: c_int) -> c_int {
     if is_slow(file) {
         std::thread::sleep(Duration::from_millis(number("SLOW_SYNC_MS").unwrap_or_default()));
         hang();
+        if fails() {
+            return -1;
+        }
     }
     // SAFETY: as above.
     unsafe { std::mem::transmute::<*mut c_void, Sync>(dlsym(NEXT, name.as_ptr()))(file) }

@@ -1,0 +1,127 @@
+//! What is stopped or lowered while a commit hangs or fails holds over all that came before it, waits
+//! for nothing that opens, and is one change however often it is asked for.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value as Json, json};
+use sqlx::Connection;
+use tokio::time::sleep;
+
+use super::late_commits::{Hanging, hold};
+use crate::support::wait_until;
+
+fn set(share: &str) -> Json {
+    json!({ "realtime-v2": share, "reason": "a test" })
+}
+
+fn reason() -> Json {
+    json!({ "reason": "a test" })
+}
+
+/// SQLite writes a commit to its log before it syncs the log. A sync that fails takes nothing out of
+/// the file, and a start after a crash reads it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_stopped_stays_so_where_a_commit_that_failed_comes_back_after_a_crash() {
+    for (first, fails, then, live) in [
+        (("stop", reason()), ("resume", reason()), "/v1/flags/f/stop", "STOPPED -> polling"),
+        (("stop", reason()), ("resume", reason()), "/v1/stop", "STOPPED -> polling"),
+        (("set", set("1%")), ("set", set("90%")), "/v1/flags/f/set", "realtime-v2 1%"),
+    ] {
+        let hanging = Hanging::start().await;
+        let path = |verb: &str| format!("/v1/flags/f/{verb}");
+        hanging.order(&path(first.0), first.1.clone()).await;
+        hanging.settles("the first change").await;
+        hanging.syncs_fail(true);
+        let (status, refused) = hanging.order(&path(fails.0), fails.1).await;
+        assert_eq!((status, &refused["code"]), (503, &json!("outcome-unknown")), "{then}");
+        hanging.syncs_fail(false);
+        let (_, done) = hanging.order(then, first.1).await;
+        assert_eq!(done["inForce"], true, "{then}: {done}");
+        assert_ne!(done["survivesRestart"], false, "{then}: {done}");
+        let hanging = hanging.restarts().await;
+        assert_eq!(hanging.live("f").await, live, "{then}");
+        hanging.settles("what was pending").await;
+        assert_eq!(hanging.live("f").await, live, "{then}, settled");
+    }
+}
+
+/// A command may wait before it is decided: behind another of the same idempotency key, or for what
+/// it has to look up.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_before_a_stop_and_was_not_decided_yet_does_not_lift_it() {
+    for (first, opens, then, live) in [
+        (("stop", reason()), ("resume", reason()), ("stop", reason()), "STOPPED -> polling"),
+        (("set", set("1%")), ("unset", reason()), ("set", set("1%")), "realtime-v2 1%"),
+    ] {
+        let hanging = Hanging::start().await;
+        let path = |verb: &str| format!("/v1/flags/f/{verb}");
+        hanging.order(&path(first.0), first.1).await;
+        hanging.settles("the first change").await;
+        let other = hold(&hanging.program).await;
+        let open = async |after_ms| {
+            sleep(Duration::from_millis(after_ms)).await;
+            let program = &hanging.program;
+            let request = program.client.post(program.admin_url(&path(opens.0)));
+            let request = request.bearer_auth(program.token()).header("idempotency-key", "once");
+            request.body(opens.1.to_string()).send().await.unwrap().status().as_u16()
+        };
+        let closed = async {
+            sleep(Duration::from_millis(300)).await;
+            let done = hanging.order(&path(then.0), then.1).await;
+            other.close().await.unwrap();
+            done
+        };
+        let (_, _, (_, done)) = tokio::join!(open(0), open(100), closed);
+        assert_eq!(done["inForce"], true, "{opens:?}: {done}");
+        hanging.settles("all of it").await;
+        assert_eq!(hanging.live("f").await, live, "{opens:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_that_lowers_waits_for_no_commit() {
+    const END: Duration = Duration::from_secs(1);
+    // Maintenance gave such a commit up after 3.4 s.
+    const SOON: Duration = Duration::from_millis(1_500);
+    let hanging = Hanging::start().await;
+    let until = |then: &str| {
+        let mut body = set("50%");
+        body["forMs"] = json!(1_000);
+        body["then"] = json!(then);
+        body
+    };
+    // One end widens, and its commit hangs.
+    for (key, then) in [("g", "80%"), ("f", "10%")] {
+        let (status, done) = hanging.order(&format!("/v1/flags/{key}/set"), until(then)).await;
+        assert_eq!(status, 200, "{done}");
+    }
+    let begun = Instant::now();
+    hanging.hang();
+    wait_until("the end", async || hanging.live("f").await == "realtime-v2 10%").await;
+    let took = begun.elapsed();
+    assert!(took < END + SOON, "{took:?}");
+    hanging.go_on();
+    wait_until("the other end", async || hanging.live("g").await == "realtime-v2 80%").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_that_is_repeated_while_an_outcome_is_unknown_is_one_change() {
+    for (verb, body) in [("stop", reason()), ("set", set("1%"))] {
+        let hanging = Hanging::start().await;
+        let path = format!("/v1/flags/f/{verb}");
+        hanging.order(&path, body.clone()).await;
+        hanging.settles("the first change").await;
+        let opens = if verb == "stop" { ("resume", reason()) } else { ("unset", reason()) };
+        hanging.hang();
+        let (status, _) = hanging.order(&format!("/v1/flags/f/{}", opens.0), opens.1).await;
+        assert_eq!(status, 503);
+        for _ in 0..5 {
+            let (status, done) = hanging.order(&path, body.clone()).await;
+            assert!(status < 300 && done["inForce"] == true, "{done}");
+        }
+        assert_eq!(hanging.get("/v1/status").await["pending"], 1, "{verb}");
+        hanging.go_on();
+        hanging.settles("all of it").await;
+        assert_eq!(hanging.made(verb).await, 2, "{verb}");
+    }
+}
