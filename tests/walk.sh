@@ -255,8 +255,8 @@ same "what narrows is not asked about" "revision 16   build-events   realtime-v2
 undo: turnout rollback build-events --reason '…'
 [exit 0]" "$(terminal "" set build-events 70% | timeless)"
 same "what changed while the question stood is told" "realtime-v2 70% -> 80% on build-events? [y/N] y
-turnout: \`build-events\` changed at revision 17, after the one you looked at;
-  look again (turnout status) and ask again. Meanwhile:
+turnout: \`build-events\` changed at revision 17, before this was done; look again
+  (turnout status) and ask again. Meanwhile:
   revision 17 HH:MM UTC local-admin: set build-events 70% -> 30%
 [exit 3]" "$(MEANWHILE="set build-events 30%" terminal "y" set build-events 80% --reason again | timeless)"
 
@@ -375,8 +375,8 @@ undo: turnout resume --all --reason '…'
 OUT
 same "resume --all lifts the stop that it asked about, and no later one" "lift the stop by local-admin at HH:MM UTC (drill) of 1 flag: build-events? [y/N] y
 reason: over
-turnout: \`build-events\` changed at revision 28, after the one you looked at;
-  look again (turnout status) and ask again. Meanwhile:
+turnout: \`build-events\` changed at revision 28, before this was done; look again
+  (turnout status) and ask again. Meanwhile:
   revision 28 HH:MM UTC local-admin: stop build-events STOPPED
   revision 27 HH:MM UTC local-admin: resume build-events (over)
 [exit 3]" "$(MEANWHILE="resume build-events --reason over;stop build-events" terminal "y|over" resume --all | timeless)"

@@ -291,7 +291,7 @@ impl AdminCaller {
 pub fn hint(code: Code) -> &'static str {
     match code {
         Code::ReasonRequired => "; say --reason \"…\"",
-        Code::RevisionConflict => "; look again (turnout status) and ask again. Meanwhile:",
+        Code::RevisionConflict => "; look again (turnout status) and ask again",
         Code::NoSuchToken => "; turnout token list shows them",
         Code::StreamEnded => "; it takes no further event: publish to a stream of another name",
         Code::DiskFull => "; make room in the data folder",
@@ -315,5 +315,8 @@ fn meanwhile(since: &[Revision]) -> String {
             reason.unwrap_or_default()
         )
     };
-    since.iter().map(line).collect()
+    if since.is_empty() {
+        return String::new();
+    }
+    since.iter().map(line).fold(". Meanwhile:".to_owned(), |lines, line| lines + &line)
 }

@@ -45,7 +45,7 @@ pub enum CommandRejected {
         "this would open realtime-v2 to more users, or close `disabled` to some, now or later, or take a hold away, and only narrowing is permitted here"
     )]
     MayOnlyNarrow(Box<Decision>),
-    #[error("`{flag}` changed at revision {changed_at}, after the one you looked at")]
+    #[error("`{flag}` changed at revision {changed_at}, before this was done")]
     Moved { flag: FlagKey, changed_at: u64, since: Vec<StoredRevision> },
     #[error(
         "this idempotency key was used before, for another request or by another caller; nothing was done, send it again under a key of its own"
