@@ -110,13 +110,13 @@ impl Inner {
             && error.as_ref().is_some_and(StoreError::may_be_written)
             && !is_replaced(store).await;
         match (known, error) {
-            (Some(known), Some(error)) if known == before && !may_return => {
-                Err(if error.is_full() {
-                    CommitError::NoSpace
-                } else {
-                    CommitError::Down(error.chain())
-                })
-            }
+            // The database is as it was, and can be read.
+            (Some(known), Some(_)) if known == before && may_return => Err(CommitError::Unknown),
+            (Some(known), Some(error)) if known == before => Err(if error.is_full() {
+                CommitError::NoSpace
+            } else {
+                CommitError::Down(error.chain())
+            }),
             (Some(known), _) if known.revision >= after.revision => {
                 // The revision is in the database, even if it cannot be read here.
                 let caught_up =

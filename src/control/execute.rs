@@ -14,7 +14,8 @@ use super::{CommandOutcome, CommandRejected, CommandRequest, Coordinator, Inner}
 use crate::auth::random_name;
 use crate::flag::FlagKey;
 use crate::ledger::{
-    Attribution, ChangeSource, Command, CommandPath, Decision, PendingChange, PendingEntry, Unknown,
+    Attribution, ChangeSource, Command, CommandError, CommandPath, Decision, EffectiveState,
+    PendingChange, PendingEntry, Unknown,
 };
 use crate::snapshot::Position;
 use crate::store::{HistoryQuery, Store, StoreError, StoredRevision};
@@ -34,6 +35,9 @@ struct Coming {
     seen: u64,
     /// `None` for a command that only stops.
     under_way: Option<Arc<UnderWay>>,
+    /// The same revision, for a rollback of the newest change that found all changes of its flag
+    /// saved.
+    undoes_newest_of: Option<u64>,
 }
 
 impl Coming {
@@ -77,10 +81,16 @@ impl Inner {
 
     /// Makes a command that may open its flag known before it waits for anything.
     fn announce(&self, command: &Command) -> Coming {
-        let seen = self.state().position().revision;
+        let (seen, all_saved) = {
+            let state = self.state();
+            let is_saved = |flag: &FlagKey| state.pending().ops_of(flag.as_str()).next().is_none();
+            (state.position().revision, command.flag().is_none_or(is_saved))
+        };
+        let undoes_newest = matches!(command, Command::Rollback { to: None, .. });
+        let undoes_newest_of = (undoes_newest && all_saved).then_some(seen);
         let only_stops = matches!(command, Command::Stop { .. } | Command::StopAll);
         let under_way = (!only_stops).then(|| self.unsettled.begin(command.flag().cloned()));
-        Coming { seen, under_way }
+        Coming { seen, under_way, undoes_newest_of }
     }
 
     async fn execute_one(
@@ -106,11 +116,16 @@ impl Inner {
             unknown: Unknown::default(),
         };
         let fast_path = self.fast_path.lock().await;
-        let (position, mut decided) = self.decide(&request, as_of.as_ref(), &mark)?;
         let own = coming.under_way.as_ref();
-        decided.hold(self.state().pending(), |flag| self.unsettled.may_open(flag, own));
+        let (position, decided) = {
+            // At once: what lands between the two would be taken for settled.
+            let state = self.state();
+            let mut decided = decide(&state, &request, as_of.as_ref(), &mark)?;
+            decided.hold(state.pending(), self.unsettled.may_open(own));
+            (state.position(), decided)
+        };
         check_release(&request, &decided)?;
-        self.unsettled.overtake(decided.kept_closed());
+        self.unsettled.overtake(decided.kept_closed(), own);
         match decided.classify(&mark) {
             CommandPath::Unchanged => {
                 drop((fast_path, coming));
@@ -130,16 +145,6 @@ impl Inner {
                 self.execute_by_commit(request, mark, decided, key, &coming).await
             }
         }
-    }
-
-    fn decide(
-        &self,
-        request: &CommandRequest,
-        as_of: Option<&AsOf>,
-        mark: &Attribution,
-    ) -> Result<(Position, Decision), CommandRejected> {
-        let state = self.state();
-        Ok((state.position(), request.command.decide(&state, as_of.map(|(then, _)| then), mark)?))
     }
 
     /// Commits a change before it is live. The command is decided again only if the state changed
@@ -173,6 +178,8 @@ impl Inner {
             }
             let now = self.state().position();
             if now != position && as_of.is_some() {
+                // The newest change is another one now than the caller could see.
+                self.check_expected(&store, &request, coming.undoes_newest_of).await?;
                 as_of = Some(
                     timeout(AS_OF_TIMEOUT, self.as_of(&store, &request.command))
                         .await
@@ -185,11 +192,7 @@ impl Inner {
                     continue;
                 }
                 if now != position {
-                    decided = request.command.decide(
-                        &state,
-                        as_of.as_ref().map(|(then, _)| then),
-                        &mark,
-                    )?;
+                    decided = decide(&state, &request, as_of.as_ref(), &mark)?;
                     check_release(&request, &decided)?;
                     check_gates(&request, &decided)?;
                     position = now;
@@ -279,6 +282,15 @@ impl Inner {
         since.truncate(MAX_REVISIONS_LISTED as usize);
         Ok(since)
     }
+}
+
+fn decide(
+    state: &EffectiveState,
+    request: &CommandRequest,
+    as_of: Option<&AsOf>,
+    mark: &Attribution,
+) -> Result<Decision, CommandError> {
+    request.command.decide(state, as_of.map(|(then, _)| then), mark)
 }
 
 /// A caller that may only narrow cannot remove a held split or a pin.

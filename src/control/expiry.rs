@@ -45,32 +45,16 @@ impl Inner {
     /// Applies the narrowing expiries that are due, has maintenance commit the others, and returns
     /// how long to wait before the next check.
     async fn expire(self: &Arc<Self>) -> Option<Duration> {
-        let now = self.clock.wall_ms();
         let expiry = self.ends_now();
         self.report_refused(&expiry);
         let next = expiry.next_in_ms.map(|in_ms| Duration::from_millis(in_ms.max(0) as u64));
         if expiry.decided.parts.is_empty() {
             return next;
         }
-        let mark =
-            Attribution { by: ACTOR.into(), at_ms: now, reason: None, unknown: Unknown::default() };
-        let each = expiry
-            .decided
-            .parts
-            .into_iter()
-            .map(|part| Decision { parts: vec![part], ..Decision::default() });
-        let (mut narrowed, mut widens) = (Vec::new(), false);
-        for decided in each {
-            match decided.narrowed(&mark) {
-                Some(changes) => narrowed.extend(changes),
-                None => widens = true,
-            }
-        }
-        for together in narrowed.chunks(MAX_EXPIRIES_PER_ENTRY) {
-            self.expire_at_once(together.to_vec(), now).await;
-        }
-        if !widens {
-            return Some(RECHECK_DELAY);
+        match self.end_what_narrows().await {
+            0 => {}
+            MAX_EXPIRIES_PER_ENTRY => return Some(Duration::ZERO),
+            _ => return Some(RECHECK_DELAY),
         }
         self.ends_widen.store(true, Ordering::Relaxed);
         self.wake.notify_one();
@@ -96,23 +80,42 @@ impl Inner {
         self.trouble(ProblemKind::ExpiryWouldWiden, refused.collect());
     }
 
-    /// Makes the narrowing expiries live, in one step.
-    async fn expire_at_once(self: &Arc<Self>, narrowed: Vec<PendingChange>, now: i64) {
+    /// Makes the narrowing expiries live, in one step, and returns how many there were. What is due
+    /// is looked at under the lock: a command may just have taken an end away.
+    async fn end_what_narrows(self: &Arc<Self>) -> usize {
         let fast_path = self.fast_path.lock().await;
-        let pending = PendingEntry {
-            id: random_name().unwrap_or_else(|| format!("{ACTOR}-{now}")),
-            at_ms: now,
-            actor: ACTOR.into(),
-            origin: ChangeSource::Expire,
-            reason: None,
-            request: None,
-            narrowed,
-            revoked: Vec::new(),
-            superseded: Vec::new(),
-            unknown: Unknown::default(),
-        };
-        let pushed = self.apply_pending(&fast_path, pending).await;
-        self.leave(&pushed);
+        let now = self.clock.wall_ms();
+        let mark =
+            Attribution { by: ACTOR.into(), at_ms: now, reason: None, unknown: Unknown::default() };
+        let each = self
+            .ends_now()
+            .decided
+            .parts
+            .into_iter()
+            .map(|part| Decision { parts: vec![part], ..Decision::default() });
+        let narrowed: Vec<PendingChange> = each
+            .filter_map(|decided| decided.narrowed(&mark))
+            .flatten()
+            .take(MAX_EXPIRIES_PER_ENTRY)
+            .collect();
+        let count = narrowed.len();
+        if count > 0 {
+            let pending = PendingEntry {
+                id: random_name().unwrap_or_else(|| format!("{ACTOR}-{now}")),
+                at_ms: now,
+                actor: ACTOR.into(),
+                origin: ChangeSource::Expire,
+                reason: None,
+                request: None,
+                narrowed,
+                revoked: Vec::new(),
+                superseded: Vec::new(),
+                unknown: Unknown::default(),
+            };
+            let pushed = self.apply_pending(&fast_path, pending).await;
+            self.leave(&pushed);
+        }
+        count
     }
 
     /// Notes by the steady clock when these flags' splits expire, before the command is answered:

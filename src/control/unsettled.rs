@@ -50,17 +50,20 @@ impl Unsettled {
         under_way
     }
 
-    /// Whether a commit may still open this flag, other than that of `own`.
-    pub fn may_open(&self, flag: &FlagKey, own: Option<&Arc<UnderWay>>) -> bool {
-        let is_own = |one: &Arc<UnderWay>| own.is_some_and(|own| Arc::ptr_eq(own, one));
-        self.unknown.lock().contains(flag)
-            || self.living().iter().any(|one| one.has(flag) && !is_own(one))
+    /// Says of a flag whether a commit may still open it, other than that of `own`.
+    pub fn may_open(&self, own: Option<&Arc<UnderWay>>) -> impl Fn(&FlagKey) -> bool {
+        let (living, unknown) = (self.living_but(own), self.unknown.lock());
+        move |flag| unknown.contains(flag) || living.iter().any(|one| one.has(flag))
     }
 
-    /// Notes that these flags are stopped, or are to stay as they are: what is under way did not see
-    /// it.
-    pub fn overtake<'a>(&self, flags: impl Iterator<Item = &'a FlagKey>) {
-        let living = self.living();
+    /// Notes that these flags are stopped, or are to stay as they are: what is under way, other than
+    /// `own`, did not see it.
+    pub fn overtake<'a>(
+        &self,
+        flags: impl Iterator<Item = &'a FlagKey>,
+        own: Option<&Arc<UnderWay>>,
+    ) {
+        let living = self.living_but(own);
         if living.is_empty() {
             return;
         }
@@ -86,8 +89,10 @@ impl Unsettled {
         self.unknown.lock().clear();
     }
 
-    fn living(&self) -> Vec<Arc<UnderWay>> {
-        self.under_way.lock().iter().filter_map(Weak::upgrade).collect()
+    fn living_but(&self, own: Option<&Arc<UnderWay>>) -> Vec<Arc<UnderWay>> {
+        let is_own = |one: &Arc<UnderWay>| own.is_some_and(|own| Arc::ptr_eq(own, one));
+        let known = self.under_way.lock();
+        known.iter().filter_map(Weak::upgrade).filter(|one| !is_own(one)).collect()
     }
 }
 
@@ -108,18 +113,19 @@ mod tests {
     fn a_flag_may_open_until_its_commit_has_landed_or_never_will() {
         let (unsettled, flag) = (Unsettled::default(), "f".parse::<FlagKey>().unwrap());
         let other: FlagKey = "g".parse().unwrap();
-        assert!(!unsettled.may_open(&flag, None));
+        assert!(!unsettled.may_open(None)(&flag));
         let commit = unsettled.begin([flag.clone()]);
-        assert!(!unsettled.may_open(&flag, Some(&commit)), "its own commit");
-        assert!(unsettled.may_open(&flag, None) && !unsettled.may_open(&other, None));
-        unsettled.overtake([&other].into_iter());
+        assert!(!unsettled.may_open(Some(&commit))(&flag), "its own commit");
+        assert!(unsettled.may_open(None)(&flag) && !unsettled.may_open(None)(&other));
+        unsettled.overtake([&other].into_iter(), None);
+        unsettled.overtake([&flag].into_iter(), Some(&commit));
         assert!(!commit.is_overtaken());
-        unsettled.overtake([&other, &flag].into_iter());
+        unsettled.overtake([&other, &flag].into_iter(), None);
         assert!(commit.is_overtaken());
         unsettled.lose(&commit);
         drop(commit);
-        assert!(unsettled.may_open(&flag, None) && unsettled.has_unknown());
+        assert!(unsettled.may_open(None)(&flag) && unsettled.has_unknown());
         unsettled.settle();
-        assert!(!unsettled.may_open(&flag, None) && !unsettled.has_unknown());
+        assert!(!unsettled.may_open(None)(&flag) && !unsettled.has_unknown());
     }
 }

@@ -34,6 +34,9 @@ async fn what_was_stopped_stays_so_where_a_commit_that_failed_comes_back_after_a
         hanging.syncs_fail(true);
         let (status, refused) = hanging.order(&path(fails.0), fails.1).await;
         assert_eq!((status, &refused["code"]), (503, &json!("outcome-unknown")), "{then}");
+        // Nothing is lost that can be read.
+        assert_eq!(hanging.get("/v1/status").await["database"]["state"], "up", "{then}");
+        assert!(hanging.made(first.0).await > 0, "{then}");
         hanging.syncs_fail(false);
         let (_, done) = hanging.order(then, first.1).await;
         assert_eq!(done["inForce"], true, "{then}: {done}");
@@ -124,4 +127,33 @@ async fn a_stop_that_is_repeated_while_an_outcome_is_unknown_is_one_change() {
         hanging.settles("all of it").await;
         assert_eq!(hanging.made(verb).await, 2, "{verb}");
     }
+}
+
+/// A rollback that names no revision waits for a commit, and its flag is lowered before its turn.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_of_the_newest_change_undoes_no_change_that_came_after_it() {
+    let hanging = Hanging::start().await;
+    for key in ["f", "g"] {
+        hanging.order(&format!("/v1/flags/{key}/set"), set("20%")).await;
+    }
+    hanging.settles("the first changes").await;
+    let other = hold(&hanging.program).await;
+    let rollback = async {
+        sleep(Duration::from_millis(100)).await;
+        hanging.order("/v1/flags/f/rollback", reason()).await
+    };
+    let lower = async {
+        sleep(Duration::from_millis(300)).await;
+        hanging.order("/v1/flags/f/set", set("10%")).await
+    };
+    let release = async {
+        sleep(Duration::from_millis(450)).await;
+        other.close().await.unwrap();
+    };
+    let waits = hanging.order("/v1/flags/g/set", set("30%"));
+    let (_, (status, refused), (_, done), ()) = tokio::join!(waits, rollback, lower, release);
+    assert_eq!(done["inForce"], true, "{done}");
+    hanging.settles("all of it").await;
+    assert_eq!(hanging.live("f").await, "realtime-v2 10%");
+    assert_eq!((status, &refused["code"]), (409, &json!("revision-conflict")), "{refused}");
 }

@@ -258,6 +258,9 @@ impl PlannedChange {
         if self.action == Action::Stop {
             return ops.any(|op| matches!(op, Overlay::Stop(_)));
         }
+        if self.keeps_pin() {
+            return false;
+        }
         let held = ops.filter_map(|op| match op {
             Overlay::Split { held, .. } => Some(held.as_ref()),
             _ => None,
@@ -265,9 +268,15 @@ impl PlannedChange {
         held.last().is_some_and(|held| same_split(held, self.after.record.split.as_ref()))
     }
 
+    /// Whether this is a rollback to a pin that is there: no overlay holds that over what removes it.
+    fn keeps_pin(&self) -> bool {
+        let is_rollback = matches!(self.action, Action::Rollback { .. });
+        is_rollback && !self.is_new() && self.after.record.pin.is_some()
+    }
+
     fn narrowed(&self, mark: &Arc<Attribution>) -> Option<PendingChange> {
         let before = self.before.clone().unwrap_or_default();
-        if !is_narrowing(&before, &self.after) {
+        if !is_narrowing(&before, &self.after) || self.keeps_pin() {
             return None;
         }
         let (old, new) = (&before.record, &self.after.record);

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use turnout_core::flag::{FlagKey, Split};
 use turnout_core::ledger::{
-    Action, Attribution, Catalog, ChangeSource, Command, ContentCache, ContentHash, EffectiveState,
-    FlagRecord, Head, Overlay, PendingChange, PendingEntry, SplitOverride, Unknown, expire,
-    without_superseded,
+    Action, Attribution, Catalog, ChangeSource, Command, CommandPath, ContentCache, ContentHash,
+    EffectiveState, FlagRecord, Head, Overlay, PendingChange, PendingEntry, SplitOverride, Unknown,
+    expire, without_superseded,
 };
 
 fn mark(at_ms: i64) -> Attribution {
@@ -230,5 +230,25 @@ fn asking_every_flag_costs_no_more_with_all_of_them_pending() {
             state.mark_committed(&pending.id);
         }
         assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    }
+}
+
+/// A stop of all flags is never refused for one that is stopped already and has no definition: it
+/// was stopped before its file was read.
+#[test]
+fn a_stop_that_is_repeated_narrows_also_where_a_flag_has_no_definition() {
+    let stopped = FlagRecord { stop: Some(mark(1)), ..FlagRecord::default() };
+    let records = [("cold".parse().unwrap(), stopped, 1)];
+    let catalog =
+        Catalog::of(Head { revision: 1, ..Head::none() }, records, [], ContentCache::default());
+    let state = EffectiveState::of(catalog, Vec::new());
+    for command in [Command::StopAll, Command::Stop { flag: "cold".parse().unwrap() }] {
+        let mut decided = command.decide(&state, None, &mark(2)).unwrap();
+        decided.hold(state.pending(), |_| true);
+        let path = decided.classify(&mark(2));
+        assert!(
+            matches!(&path, CommandPath::Narrowing { narrowed, .. } if narrowed.len() == 1),
+            "{command:?}: {path:?}"
+        );
     }
 }
