@@ -30,7 +30,7 @@ const AS_OF_TIMEOUT: Duration = Duration::from_secs(2);
 const MAX_REVISIONS_LISTED: u32 = 20;
 
 /// A command from its arrival on.
-struct Coming {
+struct Arrival {
     /// The revision that was live when it came.
     seen: u64,
     /// `None` for a command that only stops.
@@ -40,7 +40,7 @@ struct Coming {
     undoes_newest_of: Option<u64>,
 }
 
-impl Coming {
+impl Arrival {
     /// The revision after which its flag was stopped, or was to stay as it is.
     fn overtaken_after(&self) -> Option<u64> {
         self.under_way.as_ref().filter(|one| one.is_overtaken()).map(|_| self.seen)
@@ -69,18 +69,18 @@ impl Inner {
         self: &Arc<Self>,
         request: CommandRequest,
     ) -> Result<CommandOutcome, CommandRejected> {
-        let coming = self.announce(&request.command);
+        let arrival = self.note_arrival(&request.command);
         let Some((key, _)) = request.key.clone() else {
-            return self.execute_one(request, coming).await;
+            return self.execute_one(request, arrival).await;
         };
         let lock = self.keys.lock(&key).await;
-        let done = self.execute_one(request, coming).await;
+        let done = self.execute_one(request, arrival).await;
         self.keys.unlock(&key, lock);
         done
     }
 
     /// Makes a command that may open its flag known before it waits for anything.
-    fn announce(&self, command: &Command) -> Coming {
+    fn note_arrival(&self, command: &Command) -> Arrival {
         let (seen, all_saved) = {
             let state = self.state();
             let is_saved = |flag: &FlagKey| state.pending().ops_of(flag.as_str()).next().is_none();
@@ -90,13 +90,13 @@ impl Inner {
         let undoes_newest_of = (undoes_newest && all_saved).then_some(seen);
         let only_stops = matches!(command, Command::Stop { .. } | Command::StopAll);
         let under_way = (!only_stops).then(|| self.unsettled.begin(command.flag().cloned()));
-        Coming { seen, under_way, undoes_newest_of }
+        Arrival { seen, under_way, undoes_newest_of }
     }
 
     async fn execute_one(
         self: &Arc<Self>,
         request: CommandRequest,
-        coming: Coming,
+        arrival: Arrival,
     ) -> Result<CommandOutcome, CommandRejected> {
         let began = Instant::now();
         let key = match self.look_up(&request).await? {
@@ -116,7 +116,7 @@ impl Inner {
             unknown: Unknown::default(),
         };
         let fast_path = self.fast_path.lock().await;
-        let own = coming.under_way.as_ref();
+        let own = arrival.under_way.as_ref();
         let (position, decided) = {
             // At once: what lands between the two would be taken for settled.
             let state = self.state();
@@ -128,11 +128,11 @@ impl Inner {
         self.unsettled.overtake(decided.kept_closed(), own);
         match decided.classify(&mark) {
             CommandPath::Unchanged => {
-                drop((fast_path, coming));
+                drop((fast_path, arrival));
                 Ok(self.unchanged(request.command.flag()).await)
             }
             CommandPath::Narrowing { narrowed, decided } => {
-                drop(coming);
+                drop(arrival);
                 let pushed =
                     self.apply_pending(&fast_path, pending(&request, &mark, narrowed)).await;
                 drop(fast_path);
@@ -142,7 +142,7 @@ impl Inner {
                 check_gates(&request, &decided)?;
                 drop(fast_path);
                 let decided = (position, decided, as_of);
-                self.execute_by_commit(request, mark, decided, key, &coming).await
+                self.execute_by_commit(request, mark, decided, key, &arrival).await
             }
         }
     }
@@ -155,7 +155,7 @@ impl Inner {
         mark: Attribution,
         (mut position, mut decided, mut as_of): (Position, Decision, Option<AsOf>),
         mut key: KeyState,
-        coming: &Coming,
+        arrival: &Arrival,
     ) -> Result<CommandOutcome, CommandRejected> {
         let committer = timeout(QUEUE_TIMEOUT, self.committer.lock()).await;
         let mut committer = committer
@@ -179,7 +179,7 @@ impl Inner {
             let now = self.state().position();
             if now != position && as_of.is_some() {
                 // The newest change is another one now than the caller could see.
-                self.check_expected(&store, &request, coming.undoes_newest_of).await?;
+                self.check_expected(&store, &request, arrival.undoes_newest_of).await?;
                 as_of = Some(
                     timeout(AS_OF_TIMEOUT, self.as_of(&store, &request.command))
                         .await
@@ -204,7 +204,7 @@ impl Inner {
             if !decided.is_narrowing() {
                 // What was stopped, or was to stay as it is, while this command waited is not
                 // opened by it.
-                let seen = request.expected.into_iter().chain(coming.overtaken_after()).min();
+                let seen = request.expected.into_iter().chain(arrival.overtaken_after()).min();
                 self.check_expected(&store, &request, seen).await?;
             }
             let content = as_of.as_ref().map(|(_, content)| content.clone()).unwrap_or_default();

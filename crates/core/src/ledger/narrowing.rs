@@ -8,10 +8,11 @@ use std::sync::Arc;
 use super::entry::FlagEntry;
 use crate::flag::{Baseline, Definition, Share, Split, Strategy, differences};
 
-/// True where the record stays as it is, also of a flag without a definition; for a stop, whatever expiries are held; for a split over the same definition in which
-/// `realtime-v2` does not rise and `disabled` does not fall, at this and every later moment; for a
-/// definition that differs in its rollout in that way, or only in `enabled: false`. A definition that
-/// a command pins must not take users out of `disabled` by it, as a file may.
+/// True where the record stays as it is, also of a flag without a definition; for a stop, whatever
+/// expiries are held; for a split over the same definition in which `realtime-v2` does not rise and
+/// `disabled` does not fall, at this and every later moment; for a definition that differs in its
+/// rollout in that way, or only in `enabled: false`. A definition that a command pins must not take
+/// users out of `disabled` by it, as a file may.
 pub fn is_narrowing(before: &FlagEntry, after: &FlagEntry) -> bool {
     if before.record == after.record {
         return true;
