@@ -6,11 +6,15 @@ use crate::fd_limit;
 
 /// SQLite's `SQLITE_IOERR_WRITE`, also returned where a file may not grow.
 const IOERR_WRITE: &str = "778";
-/// SQLite's `SQLITE_IOERR`, whatever it says more of the cause.
+/// SQLite's `SQLITE_NOMEM` and `SQLITE_IOERR`, whatever it says more of the cause.
+const NOMEM: u32 = 7;
 const IOERR: u32 = 10;
 /// The kinds `SQLITE_BUSY` and `SQLITE_READONLY`, whatever it says more of the cause.
 const BUSY: u32 = 5;
 const READONLY: u32 = 8;
+
+/// What is being done while SQLite writes a whole commit to its log.
+pub(super) const COMMITTING: &str = "commit a revision";
 
 /// Each variant names what was being done; the cause is its source.
 #[derive(Debug, thiserror::Error)]
@@ -75,8 +79,9 @@ impl StoreError {
     pub fn may_be_written(&self) -> bool {
         match self {
             StoreError::Lost => true,
-            StoreError::Database { source: sqlx::Error::Database(error), .. } => {
-                self.kind() == Some(IOERR) && error.code().as_deref() != Some(IOERR_WRITE)
+            StoreError::Database { doing: COMMITTING, source: sqlx::Error::Database(error) } => {
+                matches!(self.kind(), Some(NOMEM | IOERR))
+                    && error.code().as_deref() != Some(IOERR_WRITE)
             }
             _ => false,
         }

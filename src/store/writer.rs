@@ -12,6 +12,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::batch::{self, MAX_BLOBS_PER_QUERY, Waiting};
 use super::blobs::PART_BYTES;
 use super::changes::{self, CHANGES};
+use super::error::COMMITTING;
 use super::{COMMIT_BLOB_BYTES, Commit, StoreError, rows};
 use crate::ledger::{Blobs, Change, Record, Revision};
 
@@ -101,9 +102,7 @@ impl Writer {
             return Err(StoreError::Moved);
         }
         write_blobs(&mut taken.connection, commit.blobs).await?;
-        write(&mut taken.connection, commit)
-            .await
-            .map_err(StoreError::doing("commit a revision"))?;
+        write(&mut taken.connection, commit).await.map_err(StoreError::doing(COMMITTING))?;
         taken.release();
         Ok(())
     }
