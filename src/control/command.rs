@@ -56,7 +56,7 @@ pub enum CommandRejected {
     #[error("the disk is full; stopping and lowering work all the same")]
     NoSpace,
     #[error(
-        "the database did not say in time whether it is saved; look with `turnout history`, or ask again under the same idempotency key"
+        "the database did not say whether it is saved; look with `turnout history`, or ask again under the same idempotency key"
     )]
     Unknown,
     #[error("there is no revision {0}")]

@@ -40,7 +40,7 @@ pub(super) enum CommitError {
     Down(String),
     #[error("the disk is full")]
     NoSpace,
-    #[error("the database did not say in time")]
+    #[error("the database did not say whether it is saved")]
     Unknown,
     /// Decide again: what the other program wrote is live.
     #[error("another program wrote to the database at the same moment")]

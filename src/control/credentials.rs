@@ -74,15 +74,9 @@ impl Inner {
         let committer = timeout(QUEUE_TIMEOUT, self.committer.lock()).await;
         let mut committer = committer
             .map_err(|_| CommandRejected::Down("it does not answer in time".to_owned()))?;
-        loop {
-            // Narrowing changes that came meanwhile are committed first: a revision states what the
-            // one before it left, and nothing that is only pending.
-            self.replay(&mut committer).await?;
-            self.store.require()?;
-            if self.state().pending().is_empty() {
-                break;
-            }
-        }
+        let settled = || self.state().pending().is_empty().then_some(());
+        self.decide_settled(&mut committer, settled).await?;
+        self.store.require()?;
         let now = self.clock.wall_ms();
         let known = self.served.credentials.borrow().clone();
         let living = known.living(now).count();

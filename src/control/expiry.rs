@@ -16,7 +16,7 @@ use crate::auth::random_name;
 use crate::flag::FlagKey;
 use crate::ledger::{
     Attribution, ChangeSource, ContentCache, Decision, DueExpiries, EffectiveState, Overlay,
-    PendingChange, PendingEntry, SplitOverride, Unknown, expire,
+    PendingChange, PendingEntry, PlannedChange, SplitOverride, Unknown, expire,
 };
 use crate::moment::Deadline;
 
@@ -85,16 +85,11 @@ impl Inner {
     async fn end_what_narrows(self: &Arc<Self>) -> usize {
         let fast_path = self.fast_path.lock().await;
         let now = self.clock.wall_ms();
-        let mark =
-            Attribution { by: ACTOR.into(), at_ms: now, reason: None, unknown: Unknown::default() };
-        let each = self
-            .ends_now()
-            .decided
+        let decided = self.ends_now().decided;
+        let narrowed: Vec<PendingChange> = decided
             .parts
-            .into_iter()
-            .map(|part| Decision { parts: vec![part], ..Decision::default() });
-        let narrowed: Vec<PendingChange> = each
-            .filter_map(|decided| decided.narrowed(&mark))
+            .iter()
+            .filter_map(|part| narrowed(part, now))
             .flatten()
             .take(MAX_EXPIRIES_PER_ENTRY)
             .collect();
@@ -171,7 +166,12 @@ impl Inner {
             let pending = !self.state().pending().is_empty();
             (!pending).then(|| self.ends_now().decided)
         };
-        let Ok(decided) = self.decide_settled(&mut committer, settled).await else { return false };
+        let Ok(mut decided) = self.decide_settled(&mut committer, settled).await else {
+            return false;
+        };
+        // What narrows has a task of its own, and would be committed a second time there.
+        let now = self.clock.wall_ms();
+        decided.parts.retain(|part| narrowed(part, now).is_none());
         let draft = Proposal {
             actor: ACTOR.into(),
             origin: ChangeSource::Expire,
@@ -183,4 +183,11 @@ impl Inner {
         };
         decided.parts.is_empty() || self.commit(&mut committer, draft, None).await.is_ok()
     }
+}
+
+/// What an end makes live at once, or `None` if it widens.
+fn narrowed(part: &PlannedChange, now_ms: i64) -> Option<Vec<PendingChange>> {
+    let mark =
+        Attribution { by: ACTOR.into(), at_ms: now_ms, reason: None, unknown: Unknown::default() };
+    Decision { parts: vec![part.clone()], ..Decision::default() }.narrowed(&mark)
 }

@@ -18,6 +18,7 @@
 //! |---|---|
 //! | `command` | what an operator can ask for, and the possible outcomes |
 //! | `execute` | which way a command takes: the fast path if it narrows, else the committer |
+//! | `expected_revision` | what changed since the state that a caller saw |
 //! | `idempotency`, `as_of` | what a command under the same key did before, and what a rollback goes back to |
 //! | `follow_folder`, `reconcile`, `commit_files`, `folder_problems` | when a reading of the flags folder is taken in, what it changes, how that is committed, and what waits |
 //! | `test_queue` | which tests of flags are run next |
@@ -51,6 +52,7 @@ mod disk_check;
 mod ended_admin_tokens;
 mod event;
 mod execute;
+mod expected_revision;
 mod expiry;
 mod fast_path;
 mod folder;

@@ -54,7 +54,7 @@ impl Inner {
             Some(why) if since.is_some() => {
                 Some(format!("what was stopped or lowered is live and not saved yet: {why}"))
             }
-            Some(why) => Some(format!("a change was refused, as it could not be saved: {why}")),
+            Some(why) => Some(format!("the database did not take a change: {why}")),
             None if is_late => Some(format!(
                 "what was stopped or lowered is live and not saved yet: {}",
                 out_of_reach()

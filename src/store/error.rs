@@ -14,7 +14,7 @@ const BUSY: u32 = 5;
 const READONLY: u32 = 8;
 
 /// What is being done while SQLite writes a whole commit to its log.
-pub(super) const COMMITTING: &str = "commit a revision";
+pub const COMMITTING: &str = "commit a revision";
 
 /// Each variant names what was being done; the cause is its source.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +57,7 @@ pub enum StoreError {
 
 impl StoreError {
     /// Adds what was being done, for `map_err`.
-    pub(super) fn doing(doing: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
+    pub fn doing(doing: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
         move |source| StoreError::Database { doing, source }
     }
 
@@ -88,7 +88,7 @@ impl StoreError {
     }
 
     /// Whether SQLite opened a file to read it alone, as it may not write to it.
-    pub(super) fn is_read_only(&self) -> bool {
+    pub fn is_read_only(&self) -> bool {
         self.kind() == Some(READONLY)
     }
 

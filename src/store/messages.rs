@@ -1,6 +1,8 @@
 //! What is asked of a database, what it answers, and within which bounds.
 
-use crate::ledger::{Blobs, ContentHash, Head, Revision};
+use std::fmt;
+
+use crate::ledger::{Blobs, ContentHash, Head, KnownHead, Revision};
 
 /// The most revisions one page of the history holds.
 pub const MAX_PAGE: u32 = 1000;
@@ -45,6 +47,38 @@ pub struct StoredRevision {
     pub hash: ContentHash,
     /// How many more changes it has than were read.
     pub more_changes: u64,
+}
+
+/// A revision with everything needed to take it over.
+#[derive(Clone)]
+pub struct StoredWithBlobs {
+    pub revision: Revision,
+    /// The head after it.
+    pub head: Head,
+    /// What its idempotency key stands for.
+    pub request: Option<String>,
+    /// The blobs that its changes name, as far as they exist and match their hashes. Blobs that
+    /// were cached, or came with an earlier revision, share their bytes and were not read again.
+    pub blobs: Blobs,
+}
+
+/// Prints counts, never content: blobs name users.
+impl fmt::Debug for StoredWithBlobs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StoredWithBlobs({:?}, {} blobs)", self.head, self.blobs.len())
+    }
+}
+
+/// What a database says about itself before it is used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    pub known: KnownHead,
+    /// Which of the given states are part of its history, in their order.
+    pub holds: Vec<bool>,
+    /// Why its files are not of one moment.
+    pub fault: Option<String>,
+    /// Whether it was written by a build from before formats existed.
+    pub is_of_format_before: bool,
 }
 
 /// What this node knows about the database from other sources: only this reveals a history that was

@@ -4,46 +4,27 @@
 //! One enum over the supported databases. A call may take as long as the database needs: the caller
 //! sets the time limit.
 
-mod batch;
-mod blobs;
-mod chain;
-mod changes;
-mod check;
-mod copy;
 mod error;
-mod files;
-mod following;
-mod history;
 mod known_key;
+mod loaded;
 mod messages;
-mod reader;
-mod rows;
-mod schema;
 mod sqlite;
-mod staging;
-mod subjects;
-mod verify;
-mod writer;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use check::Identity;
-pub use copy::copy as copy_database;
 pub use error::StoreError;
-pub use files::{
-    Files as DatabaseFiles, move_aside as move_database_aside, put_in_place,
-    remove as remove_database,
-};
-pub use following::StoredWithBlobs;
 pub use known_key::KnownKey;
+pub use loaded::{Loaded, Poison, SubjectRow, record};
 pub use messages::{
-    COMMIT_BLOB_BYTES, Commit, ExpectedHistory, HistoryQuery, MAX_FAULTS, MAX_PAGE,
-    SLOWEST_DISK_BYTES_A_SECOND, StoredRevision, VerifyReport,
+    COMMIT_BLOB_BYTES, Commit, ExpectedHistory, HistoryQuery, Identity, MAX_FAULTS, MAX_PAGE,
+    SLOWEST_DISK_BYTES_A_SECOND, StoredRevision, StoredWithBlobs, VerifyReport,
 };
-pub use rows::{Loaded, Poison, SubjectRow, record};
-pub use staging::{Progress, STEP_BYTES, Staging};
+pub use sqlite::{
+    Files as DatabaseFiles, Progress, STEP_BYTES, Staging, copy as copy_database,
+    move_aside as move_database_aside, put_in_place, remove as remove_database,
+};
 
 use crate::ledger::{
     Blobs, ContentCache, ContentHash, FlagRecord, Head, KnownHead, PastStep, Revision, Subject,
@@ -91,10 +72,10 @@ impl Store {
     /// for a person to look at.
     pub fn put_sqlite_in_place(draft: &Path, path: &Path) -> Result<(), StoreError> {
         let put = || {
-            if files::are_any(path) {
-                files::set_aside(path)?;
+            if sqlite::are_any(path) {
+                sqlite::set_aside(path)?;
             }
-            files::put_in_place(draft, path)
+            sqlite::put_in_place(draft, path)
         };
         put().map_err(|source| StoreError::Database {
             doing: "put the database file in place",
@@ -104,7 +85,7 @@ impl Store {
 
     /// Whether any file of a database is at this path.
     pub fn leaves_sqlite(path: &Path) -> bool {
-        files::are_any(path)
+        sqlite::are_any(path)
     }
 
     /// The database's identity and head, whether its history is complete, and which of the known

@@ -220,7 +220,7 @@ impl Ledger {
                 (200, Some("committed" | "repeated")) => found.is_some() && found == said,
                 (200, Some("unchanged")) => found.is_none(),
                 (202, _) => found.is_some(),
-                // Refused, or the database did not say in time.
+                // Refused, or the database did not say.
                 (400..500, _) => found.is_none(),
                 (503, _) => true,
                 _ => false,

@@ -71,7 +71,7 @@ fn status_code_and_title(rejected: &CommandRejected) -> (StatusCode, Code, &'sta
         CommandRejected::Unknown => (
             S::SERVICE_UNAVAILABLE,
             Code::OutcomeUnknown,
-            "the database did not say in time whether it is saved",
+            "the database did not say whether it is saved",
         ),
     }
 }

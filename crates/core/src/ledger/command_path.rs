@@ -1,8 +1,8 @@
 //! Which of three paths a decided change takes.
 
 use super::attribution::Attribution;
-use super::command::Decision;
 use super::pending::PendingChange;
+use super::planned_change::Decision;
 
 /// A decided change, by its path.
 #[derive(Clone, Debug)]

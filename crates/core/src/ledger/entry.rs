@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::blob::ContentHash;
 use super::record::{FlagRecord, SegmentRecord};
-use crate::flag::{Definition, Segment, Split};
+use crate::flag::{Definition, Segment, Split, Strategy};
 
 /// A flag's record and its parsed form.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +37,11 @@ impl FlagEntry {
     pub fn split(&self) -> Option<Split> {
         let held = self.record.split.as_ref().map(|held| held.split);
         held.or_else(|| self.in_force().and_then(|definition| definition.rollout))
+    }
+
+    /// The strategy of all users while the flag is stopped or off.
+    pub fn when_stopped(&self) -> Strategy {
+        self.in_force().map_or(Strategy::Polling, |definition| definition.when_stopped.into())
     }
 
     /// The same flag with another record that refers to no new blob.

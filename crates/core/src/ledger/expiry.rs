@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use super::attribution::Attribution;
 use super::change::Action;
-use super::command::{Decision, PlannedChange};
 use super::effective::EffectiveState;
 use super::entry::FlagEntry;
 use super::pending::Overlay;
+use super::planned_change::{Decision, PlannedChange};
 use super::record::{Expiry, FlagRecord, SplitOverride};
 use super::unknown::Unknown;
 use crate::flag::FlagKey;

@@ -27,6 +27,7 @@ mod narrowing;
 mod pending;
 mod pending_format;
 mod pending_set;
+mod planned_change;
 mod reconcile;
 mod record;
 mod revision;
@@ -44,7 +45,7 @@ pub use blob::{Blobs, ContentHash};
 pub use blob_references::blobs_named_in;
 pub use catalog::{Catalog, Credentials};
 pub use change::{Action, Change, Subject};
-pub use command::{Command, CommandError, Decision, ExpiryRequest, PlannedChange};
+pub use command::{Command, CommandError, ExpiryRequest};
 pub use command_path::CommandPath;
 pub use content_cache::ContentCache;
 pub use credential::{
@@ -58,13 +59,14 @@ pub use expiry::{DueExpiries, expire};
 pub use narrowing::is_narrowing;
 pub use pending::{Overlay, PendingChange, PendingEntry};
 pub use pending_set::PendingSet;
+pub use planned_change::{Decision, PlannedChange};
 pub use reconcile::{
     Reconciliation, reconcile, reconcile_for_revision, reconcile_only, still_narrowing,
 };
 pub use record::{Expiry, FlagRecord, Pin, Record, SegmentRecord, SplitOverride, UsersFile};
 pub use revision::{ChangeSource, HashedChange, HashedRevision, Head, KnownHead, Revision};
 pub use revision_message::{referenced_blobs, revision_message};
-pub use rollback::{FlagAsOf, HistoryStep as PastStep, UndoSearch};
+pub use rollback::{FlagAsOf, PastStep, UndoSearch};
 pub use served::Served;
 pub use superseded::Superseded;
 pub use superseding::without_superseded;

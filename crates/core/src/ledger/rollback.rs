@@ -12,7 +12,7 @@ use crate::flag::{Definition, Split, differences};
 
 /// One revision of a flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HistoryStep {
+pub struct PastStep {
     pub revision: u64,
     pub action: Action,
 }
@@ -55,8 +55,8 @@ impl UndoSearch {
     }
 
     /// The change to undo, if it is among `steps`, which come newest first.
-    pub fn find(&mut self, steps: impl IntoIterator<Item = HistoryStep>) -> Option<u64> {
-        for HistoryStep { revision, action } in steps {
+    pub fn find(&mut self, steps: impl IntoIterator<Item = PastStep>) -> Option<u64> {
+        for PastStep { revision, action } in steps {
             if revision >= self.before {
                 continue;
             }

@@ -21,7 +21,9 @@ mod history_head;
 mod state;
 
 use super::reader::Reader;
-use super::{ExpectedHistory, StoreError, VerifyReport, schema};
+use super::schema;
+use crate::store::error::StoreError;
+use crate::store::messages::{ExpectedHistory, VerifyReport};
 use faults::Faults;
 use history_head::HistoryHead;
 

@@ -7,8 +7,10 @@ use serde_json::json;
 use sqlx::Row;
 
 use super::reader::Reader;
-use super::{HistoryQuery, MAX_PAGE, StoreError, StoredRevision, rows};
+use super::rows;
 use crate::ledger::Change;
+use crate::store::error::StoreError;
+use crate::store::messages::{HistoryQuery, MAX_PAGE, StoredRevision};
 
 /// The most changes of a revision on a page. The others are counted.
 pub const CHANGES_OF_A_REVISION: u32 = 100;

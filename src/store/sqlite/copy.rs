@@ -6,10 +6,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::store::error::StoreError;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
-
-use super::StoreError;
 
 /// The longest wait for another program that has locked the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

@@ -12,9 +12,10 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::batch::{self, MAX_BLOBS_PER_QUERY, Waiting};
 use super::blobs::PART_BYTES;
 use super::changes::{self, CHANGES};
-use super::error::COMMITTING;
-use super::{COMMIT_BLOB_BYTES, Commit, StoreError, rows};
+use super::rows;
 use crate::ledger::{Blobs, Change, Record, Revision};
+use crate::store::error::{COMMITTING, StoreError};
+use crate::store::messages::{COMMIT_BLOB_BYTES, Commit};
 
 /// The only connection that writes.
 #[derive(Debug)]

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use super::Commit;
+use super::batch::bytes_of;
 use crate::ledger::{Change, Record};
+use crate::store::messages::{COMMIT_BLOB_BYTES, Commit};
 
 /// The most changes, and the most bytes of changes, in one statement.
 const MAX_CHANGES_PER_STATEMENT: usize = 500;
@@ -68,7 +69,7 @@ impl Commit<'_> {
         let of_change =
             |change: &Change| length(&change.before) + 2 * length(&change.after) + 3 * PAGE_BYTES;
         let changes: usize = self.revision.changes.iter().map(of_change).sum();
-        let blobs = super::batch::bytes_of(self.blobs).min(super::COMMIT_BLOB_BYTES);
+        let blobs = bytes_of(self.blobs).min(COMMIT_BLOB_BYTES);
         2 * (changes + blobs + 4 * PAGE_BYTES) as u64
     }
 }

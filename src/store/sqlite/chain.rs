@@ -6,9 +6,9 @@ use std::collections::{BTreeSet, HashMap};
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use super::StoreError;
 use super::reader::Reader;
 use crate::ledger::{ContentHash, HashedChange, HashedRevision, Head};
+use crate::store::error::StoreError;
 
 /// A row of `revisions`, joined with `request`, and its changes in order; `None` if a change cannot
 /// be read.

@@ -6,9 +6,11 @@ use sqlx::sqlite::SqliteRow;
 
 use super::super::chain::{number, text};
 use super::super::reader::Reader;
-use super::super::{MAX_FAULTS, StoreError, subjects};
+use super::super::subjects;
 use super::faults::Faults;
 use super::history_head::HistoryHead;
+use crate::store::error::StoreError;
+use crate::store::messages::MAX_FAULTS;
 
 /// The most rows that are compared at once.
 const ROWS_A_PAGE: i64 = 5000;

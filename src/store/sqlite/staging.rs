@@ -12,9 +12,10 @@ use sqlx::Row;
 use tokio::sync::MutexGuard;
 
 use super::batch::{self, BATCH_BYTES, MAX_BLOBS_PER_QUERY, Waiting, write_parts};
-use super::sqlite::Sqlite;
-use super::{COMMIT_BLOB_BYTES, StoreError};
+use super::database::Sqlite;
 use crate::ledger::{Blobs, ContentHash};
+use crate::store::error::StoreError;
+use crate::store::messages::COMMIT_BLOB_BYTES;
 
 /// The most bytes that one step writes: its own, and what the database copies from its log
 /// meanwhile (4 MiB and one step more).

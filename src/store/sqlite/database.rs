@@ -1,41 +1,37 @@
-//! The embedded database: WAL, every commit synced, one writer.
+//! An open database: its connections, and what is read and written through them.
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, Row};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection, Row};
 use tokio::sync::Mutex;
 
-use super::check::{self, Identity};
-use super::files::{self, Files};
+use super::connection::connect_reader;
+use super::files::Files;
+use super::old_tokens;
 use super::reader::{Pages, Reader, unless_silent};
-use super::rows::Subjects;
 use super::writer::Writer;
-use super::{
-    Commit, ExpectedHistory, HistoryQuery, KnownKey, Loaded, MAX_PAGE, StoreError, StoredRevision,
-    StoredWithBlobs, VerifyReport,
-};
-use super::{blobs, chain, following, history, rows, schema, subjects, verify};
+use super::{blobs, chain, check, following, history, rows, subjects, verify};
 use crate::ledger::{
-    Blobs, ContentCache, ContentHash, Credential, FlagRecord, Head, KnownHead, PastStep, Record,
-    Revision, Subject,
+    Blobs, ContentCache, ContentHash, FlagRecord, Head, KnownHead, PastStep, Record, Revision,
+    Subject,
 };
-
-/// The longest wait of a commit for another program that has locked the file.
-const BUSY_TIMEOUT: Duration = Duration::from_millis(800);
-/// The WAL is cut back to this size in bytes after a large change was copied to the database file.
-const WAL_LIMIT_BYTES: &str = "67108864";
+use crate::store::error::StoreError;
+use crate::store::known_key::KnownKey;
+use crate::store::loaded::{Loaded, Subjects};
+use crate::store::messages::{
+    Commit, ExpectedHistory, HistoryQuery, Identity, MAX_PAGE, StoredRevision, StoredWithBlobs,
+    VerifyReport,
+};
 
 /// A connection for writing and one for reading.
 #[derive(Debug)]
 pub struct Sqlite {
-    options: SqliteConnectOptions,
+    pub(super) options: SqliteConnectOptions,
     /// The files as they were when they were opened: a deleted file would take every write and lose
     /// it.
-    files: Files,
+    pub(super) files: Files,
     pub(super) writer: Writer,
     pub(super) reader: Reader,
     /// Locked while blobs are staged: blobs that an earlier staging left, and no revision names,
@@ -44,99 +40,6 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens an existing database and migrates its tables.
-    pub async fn open(path: &Path) -> Result<Sqlite, StoreError> {
-        let mut database =
-            Sqlite::open_with(path, options(path).journal_mode(SqliteJournalMode::Wal)).await?;
-        let mut writer = database
-            .options
-            .connect()
-            .await
-            .map_err(StoreError::doing("open the database file"))?;
-        schema::migrator()
-            .run_direct(None, &mut writer, false)
-            .await
-            .map_err(StoreError::Migrate)?;
-        check::may_write(&mut writer).await?;
-        database.writer = Writer::new(database.options.clone(), Some(writer));
-        let io = |source| StoreError::Database {
-            doing: "open the database file",
-            source: sqlx::Error::Io(source),
-        };
-        database.files = Files::of_open(path).map_err(io)?;
-        Ok(database)
-    }
-
-    /// Opens an existing database without changing it: the content of `-wal` is read, and stays
-    /// there.
-    pub async fn open_to_read(path: &Path) -> Result<Sqlite, StoreError> {
-        Sqlite::open_with(path, options(path).read_only(true)).await
-    }
-
-    async fn open_with(path: &Path, options: SqliteConnectOptions) -> Result<Sqlite, StoreError> {
-        let io = |source| StoreError::Database {
-            doing: "open the database file",
-            source: sqlx::Error::Io(source),
-        };
-        match std::fs::metadata(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(StoreError::NoFile);
-            }
-            // SQLite takes an empty file for a new database.
-            Ok(metadata) if metadata.len() == 0 => {
-                return Err(StoreError::Damaged("its file is empty".to_owned()));
-            }
-            Err(error) => return Err(io(error)),
-            Ok(_) => {}
-        }
-        let mut reader = connect_reader(&options).await?;
-        schema::check_version(&mut reader).await?;
-        schema::check_format(&mut reader).await?;
-        let files = Files::of_read(path).map_err(io)?;
-        let writer = Writer::new(options.clone(), None);
-        Ok(Sqlite {
-            options,
-            files,
-            writer,
-            reader: Reader::new(reader, Pages::default()),
-            staging: Mutex::new(()),
-        })
-    }
-
-    /// Makes a database beside where it is to be.
-    pub async fn make(path: &Path, epoch: &str) -> Result<PathBuf, StoreError> {
-        let io = |source| StoreError::Database {
-            doing: "make the database file",
-            source: sqlx::Error::Io(source),
-        };
-        let beside = path.with_extension("db.new");
-        files::remove(&beside).map_err(io)?;
-        // Created before SQLite would create it, so that only its owner can read it.
-        std::fs::OpenOptions::new()
-            .create_new(true)
-            .write(true)
-            .mode(0o600)
-            .open(&beside)
-            .map_err(io)?;
-        let options = options(&beside).journal_mode(SqliteJournalMode::Wal);
-        let mut connection =
-            options.connect().await.map_err(StoreError::doing("make the database file"))?;
-        schema::check_version(&mut connection).await?;
-        schema::migrator()
-            .run_direct(None, &mut connection, false)
-            .await
-            .map_err(StoreError::Migrate)?;
-        sqlx::query("INSERT INTO head (only_row, epoch, revision, hash, committed_at_ms) VALUES (1, $1, 0, $2, 0)")
-            .bind(epoch.to_owned())
-            .bind(Head::none().hash.to_string())
-            .execute(&mut connection)
-            .await
-            .map_err(StoreError::doing("name the database"))?;
-        // Once closed, everything is in the one file.
-        connection.close().await.map_err(StoreError::doing("make the database file"))?;
-        Ok(beside)
-    }
-
     pub async fn identify(&self, from: &[&KnownHead]) -> Result<Identity, StoreError> {
         self.check_file()?;
         let mut reader = self.reader.lock().await;
@@ -166,7 +69,12 @@ impl Sqlite {
             let mut reading = reader.begin().await.map_err(StoreError::doing("read"))?;
             let head = sqlx::query("SELECT * FROM head").fetch_one(&mut *reading).await;
             let (epoch, head) = rows::head(&head.map_err(StoreError::doing("read the head"))?)?;
-            (epoch, head, subjects::load(&mut reading).await?, read_old_tokens(&mut reading).await?)
+            (
+                epoch,
+                head,
+                subjects::load(&mut reading).await?,
+                old_tokens::read(&mut reading).await?,
+            )
         };
         // The blobs that these records name exist from then on.
         let Subjects { subjects, removed, poison, newest_stray } = standing;
@@ -328,14 +236,7 @@ impl Sqlite {
 
     pub async fn forget_old_tokens(&self) -> Result<(), StoreError> {
         self.check_file()?;
-        const FORGET: &str = "BEGIN IMMEDIATE; DELETE FROM tokens; DELETE FROM cursors WHERE reader = 'tokens'; COMMIT";
-        let mut taken = self.writer.take().await?;
-        sqlx::raw_sql(FORGET)
-            .execute(&mut taken.connection)
-            .await
-            .map_err(StoreError::doing("bring credentials over"))?;
-        taken.release();
-        Ok(())
+        old_tokens::forget(&self.writer).await
     }
 
     pub async fn cursor(&self, reader: &str) -> Result<Option<u64>, StoreError> {
@@ -381,39 +282,4 @@ impl Sqlite {
     pub(super) fn check_file(&self) -> Result<(), StoreError> {
         if self.files.are_in_place() { Ok(()) } else { Err(StoreError::Gone) }
     }
-}
-
-fn options(path: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(path)
-        .synchronous(SqliteSynchronous::Full)
-        .foreign_keys(true)
-        .busy_timeout(BUSY_TIMEOUT)
-        .pragma("journal_size_limit", WAL_LIMIT_BYTES)
-        .disable_statement_logging()
-}
-
-/// The credentials that are still to be converted from the table of older builds.
-async fn read_old_tokens(
-    connection: &mut SqliteConnection,
-) -> Result<Option<Vec<Credential>>, StoreError> {
-    const TO_DO: &str = "SELECT reader FROM cursors WHERE reader = 'tokens'";
-    let to_do = sqlx::query(TO_DO).fetch_optional(&mut *connection).await;
-    if to_do.map_err(StoreError::doing("read the credentials"))?.is_none() {
-        return Ok(None);
-    }
-    let rows =
-        sqlx::query("SELECT * FROM tokens ORDER BY created_at_ms, id").fetch_all(connection).await;
-    let rows = rows.map_err(StoreError::doing("read the credentials"))?;
-    // A row that cannot be read is a credential that is not accepted.
-    Ok(Some(rows.iter().filter_map(|row| rows::old_token(row).ok()).collect()))
-}
-
-async fn connect_reader(options: &SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
-    let mut reader =
-        options.connect().await.map_err(StoreError::doing("open the database file"))?;
-    // SQLite keeps this much of what it read in memory; the system caches the file's pages anyway.
-    let sized = sqlx::query("PRAGMA cache_size = -256").execute(&mut reader).await;
-    sized.map_err(StoreError::doing("open the database file"))?;
-    Ok(reader)
 }

@@ -8,10 +8,11 @@ use sqlx::Row;
 
 use super::super::chain::{number, text};
 use super::super::reader::Reader;
-use super::super::{StoreError, blobs, schema};
+use super::super::{blobs, schema};
 use super::faults::Faults;
 use super::history_head::HistoryHead;
 use crate::ledger::{ContentHash, blobs_named_in};
+use crate::store::error::StoreError;
 
 /// The most blobs that one pass compares with the whole history: more blobs take more memory, and
 /// more passes take more time.

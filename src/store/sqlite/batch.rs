@@ -176,7 +176,7 @@ mod tests {
     use sqlx::{AssertSqlSafe, Connection};
 
     use super::*;
-    use crate::store::schema::migrator;
+    use crate::store::sqlite::schema::migrator;
 
     #[tokio::test]
     async fn a_look_at_what_is_stored_sorts_no_bytes() {

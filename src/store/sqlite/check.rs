@@ -8,20 +8,10 @@
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use super::{StoreError, chain, rows, schema};
+use super::{chain, rows, schema};
 use crate::ledger::{ContentHash, Head, KnownHead};
-
-/// What a database says about itself before it is used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
-    pub known: KnownHead,
-    /// Which of the given states are part of its history, in their order.
-    pub holds: Vec<bool>,
-    /// Why its files are not of one moment.
-    pub fault: Option<String>,
-    /// Whether it was written by a build from before formats existed.
-    pub is_of_format_before: bool,
-}
+use crate::store::error::StoreError;
+use crate::store::messages::Identity;
 
 /// Reads the database's identity and whether its history is complete: from the newest rows, and
 /// from the numbers of all revisions.

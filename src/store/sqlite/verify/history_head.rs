@@ -3,11 +3,11 @@
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection, Row};
 
-use super::super::StoreError;
 use super::super::chain::{number, text};
-use super::super::messages::MAX_FAULTS;
 use super::super::reader::Reader;
 use super::faults::Faults;
+use crate::store::error::StoreError;
+use crate::store::messages::MAX_FAULTS;
 
 /// The end of the history when a verification began.
 pub struct HistoryHead {

@@ -9,9 +9,9 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use sqlx::Row;
 
-use super::StoreError;
 use super::reader::Reader;
 use crate::ledger::{Blobs, ContentHash};
+use crate::store::error::StoreError;
 
 /// The most blobs that one query asks for.
 const MAX_BLOBS_PER_QUERY: usize = 64;

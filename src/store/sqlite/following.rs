@@ -4,40 +4,20 @@
 //! Rows of the history never change, so it is read page by page: no transaction lasts while a large
 //! revision is read.
 
-use std::fmt;
-
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::reader::Reader;
-use super::{MAX_PAGE, StoreError, blobs, chain, rows};
+use super::{blobs, chain, rows};
 use crate::ledger::{Blobs, Change, ContentHash, Head, Revision};
+use crate::store::error::StoreError;
+use crate::store::messages::{MAX_PAGE, StoredWithBlobs};
 
 /// A call ends once it has read this many bytes: the caller takes the revisions over and calls
 /// again. A larger revision comes alone.
 const BYTES_A_CALL: usize = 4 * 1024 * 1024;
 /// The most changes of one page.
 const CHANGES_A_PAGE: i64 = 500;
-
-/// A revision with everything needed to take it over.
-#[derive(Clone)]
-pub struct StoredWithBlobs {
-    pub revision: Revision,
-    /// The head after it.
-    pub head: Head,
-    /// What its idempotency key stands for.
-    pub request: Option<String>,
-    /// The blobs that its changes name, as far as they exist and match their hashes. Blobs that
-    /// were cached, or came with an earlier revision, share their bytes and were not read again.
-    pub blobs: Blobs,
-}
-
-/// Prints counts, never content: blobs name users.
-impl fmt::Debug for StoredWithBlobs {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "StoredWithBlobs({:?}, {} blobs)", self.head, self.blobs.len())
-    }
-}
 
 /// The revisions after `after`, oldest first. Each matches its hash, given the one before it.
 pub async fn revisions_after(

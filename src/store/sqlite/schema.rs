@@ -1,11 +1,10 @@
 //! The tables of the embedded database, which builds may open it, and whether its SQLite is safe to
 //! use.
 
+use crate::store::error::StoreError;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Row, SqlSafeStr};
-
-use super::StoreError;
 
 /// The first SQLite whose WAL is safe with several connections.
 const SAFE_VERSION: [u32; 3] = [3, 51, 3];
@@ -19,10 +18,18 @@ pub fn migrator() -> Migrator {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
     };
     let mut migrator = Migrator::with_migrations(vec![
-        migration(1, "truth", include_str!("../../migrations/sqlite/0001_truth.sql")),
-        migration(3, "credentials", include_str!("../../migrations/sqlite/0003_credentials.sql")),
-        migration(4, "formats", include_str!("../../migrations/sqlite/0004_formats.sql")),
-        migration(5, "staged texts", include_str!("../../migrations/sqlite/0005_staged_texts.sql")),
+        migration(1, "truth", include_str!("../../../migrations/sqlite/0001_truth.sql")),
+        migration(
+            3,
+            "credentials",
+            include_str!("../../../migrations/sqlite/0003_credentials.sql"),
+        ),
+        migration(4, "formats", include_str!("../../../migrations/sqlite/0004_formats.sql")),
+        migration(
+            5,
+            "staged texts",
+            include_str!("../../../migrations/sqlite/0005_staged_texts.sql"),
+        ),
     ]);
     migrator.set_ignore_missing(true);
     migrator
@@ -74,7 +81,7 @@ pub async fn strangers(connection: &mut SqliteConnection) -> Result<Vec<String>,
     let body = |sql: &str| {
         sql.split_once(OUR_TRIGGER).map(|(_, body)| body.trim().trim_end_matches(';').to_owned())
     };
-    let ours = body(include_str!("../../migrations/sqlite/0005_staged_texts.sql"));
+    let ours = body(include_str!("../../../migrations/sqlite/0005_staged_texts.sql"));
     let text = |row: &SqliteRow, column| row.try_get::<String, _>(column).unwrap_or_default();
     let is_ours = |row: &&SqliteRow| {
         let made = body(&text(row, "sql")).filter(|made| made.ends_with("END"));

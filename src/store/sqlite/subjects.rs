@@ -9,9 +9,10 @@ use std::collections::BTreeMap;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use super::rows::{Poison, SubjectRow, Subjects, record};
-use super::{StoreError, chain};
+use super::chain;
 use crate::ledger::Subject;
+use crate::store::error::StoreError;
+use crate::store::loaded::{Poison, SubjectRow, Subjects, record};
 
 /// A row for each subject that the history or the table knows; `is_intact` is 1 where they agree. Each
 /// name in the history is found with one step of the index, however long the history is.

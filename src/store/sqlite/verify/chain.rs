@@ -7,10 +7,12 @@ use sqlx::sqlite::SqliteRow;
 
 use super::super::chain::{hashed, number, stated, text};
 use super::super::reader::Reader;
-use super::super::{ExpectedHistory, StoreError, rows};
+use super::super::rows;
 use super::faults::Faults;
 use super::history_head::HistoryHead;
 use crate::ledger::{ContentHash, Head};
+use crate::store::error::StoreError;
+use crate::store::messages::ExpectedHistory;
 
 const REVISIONS_A_PAGE: i64 = 200;
 const CHANGES_A_PAGE: i64 = 200;

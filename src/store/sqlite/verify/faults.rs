@@ -1,6 +1,6 @@
 //! What a verification found to be wrong.
 
-use super::super::messages::MAX_FAULTS;
+use crate::store::messages::MAX_FAULTS;
 
 /// The faults found; at most [`MAX_FAULTS`].
 #[derive(Debug, Default)]
