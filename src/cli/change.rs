@@ -203,7 +203,7 @@ impl ChangeArgs {
                 CommandOutcome::Repeated => {
                     "nothing was done: this was done before and was taken back since; type it again"
                 }
-                _ => "it is not so now: another change came right after it",
+                _ => "it is not so now: another change came at the same moment",
             });
             return Exit::No;
         }

@@ -2,7 +2,7 @@
 
 use super::{CommandRejected, Inner};
 use crate::flag::FlagKey;
-use crate::ledger::{Command, CommandError, ContentCache, FlagAsOf, UndoSearch};
+use crate::ledger::{Attribution, Command, CommandError, ContentCache, FlagAsOf, UndoSearch};
 use crate::store::{Store, StoreError};
 
 /// A flag as it was at the revision a rollback goes back to.
@@ -14,51 +14,71 @@ impl Inner {
         &self,
         store: &Store,
         command: &Command,
+        mark: &Attribution,
     ) -> Result<AsOf, CommandRejected> {
         let Command::Rollback { flag, to } = command else { return Err(CommandRejected::Unknown) };
-        let down = |error: StoreError| CommandRejected::Down(error.chain());
         {
             let state = self.state();
             if state.flag(flag.as_str()).is_none() {
                 return Err(CommandError::unknown(&state, flag).into());
             }
         }
-        let nothing_left = || CommandError::nothing_to_roll_back(&self.state(), flag);
-        let mut undoing = UndoSearch::default();
-        let revision = match to {
-            Some(revision) => {
-                let newest = self.state().catalog.head.revision;
-                if *revision > newest || *revision == 0 {
-                    return Err(CommandRejected::NoSuchRevision(*revision));
-                }
-                *revision
-            }
-            None => {
-                let undone = change_to_undo(store, flag, &mut undoing).await.map_err(down)?;
-                undone.ok_or_else(nothing_left)? - 1
-            }
+        let Some(revision) = *to else {
+            return self.before_newest_change(store, flag, mark).await;
         };
-        let at = store.flag_at(flag.as_str(), revision).await.map_err(down)?;
-        let nothing = || match to {
-            Some(_) => CommandError::NothingThen { flag: flag.clone(), revision },
-            None => nothing_left(),
-        };
-        let (record, mut content) = at.ok_or_else(nothing)?;
-        let id = record
-            .pin
-            .as_ref()
-            .map(|pin| pin.definition)
-            .or(record.definition)
-            .ok_or_else(nothing)?;
-        content.read_flag(flag, &record).map_err(|_| nothing())?;
-        let definition = content.definitions.get(&id).cloned().ok_or_else(nothing)?;
-        let held = record.split.as_ref();
-        let split = held.map(|held| held.split).or(definition.rollout);
-        let ends = held.and_then(|held| held.ends.clone());
-        let is_before_resume = undoing.passed_a_resume();
-        let definition = (id, definition);
-        Ok((FlagAsOf { revision, definition, split, ends, is_before_resume }, content))
+        if revision > self.state().catalog.head.revision || revision == 0 {
+            return Err(CommandRejected::NoSuchRevision(revision));
+        }
+        let found = flag_as_of(store, flag, revision).await?;
+        found.ok_or_else(|| CommandError::NothingThen { flag: flag.clone(), revision }.into())
     }
+
+    /// What was in force before the newest change that is to be undone. One that left the flag as it
+    /// is now is passed over: undoing it would change nothing, however often it is asked for.
+    async fn before_newest_change(
+        &self,
+        store: &Store,
+        flag: &FlagKey,
+        mark: &Attribution,
+    ) -> Result<AsOf, CommandRejected> {
+        let mut undoing = UndoSearch::default();
+        while let Some(undone) = change_to_undo(store, flag, &mut undoing).await.map_err(down)? {
+            let Some((mut then, content)) = flag_as_of(store, flag, undone - 1).await? else {
+                break;
+            };
+            then.is_before_resume = undoing.passed_a_resume();
+            let current = self.state().flag(flag.as_str()).unwrap_or_default();
+            if then.is_before_resume || then.is_other_than(&current, mark) {
+                return Ok((then, content));
+            }
+        }
+        Err(CommandError::nothing_to_roll_back(&self.state(), flag).into())
+    }
+}
+
+fn down(error: StoreError) -> CommandRejected {
+    CommandRejected::Down(error.chain())
+}
+
+/// A flag as it was at a revision; `None` if it had no good definition then.
+async fn flag_as_of(
+    store: &Store,
+    flag: &FlagKey,
+    revision: u64,
+) -> Result<Option<AsOf>, CommandRejected> {
+    let at = store.flag_at(flag.as_str(), revision).await.map_err(down)?;
+    let Some((record, mut content)) = at else { return Ok(None) };
+    let pinned = record.pin.as_ref().map(|pin| pin.definition);
+    let Some(id) = pinned.or(record.definition) else { return Ok(None) };
+    if content.read_flag(flag, &record).is_err() {
+        return Ok(None);
+    }
+    let Some(definition) = content.definitions.get(&id).cloned() else { return Ok(None) };
+    let held = record.split.as_ref();
+    let split = held.map(|held| held.split).or(definition.rollout);
+    let ends = held.and_then(|held| held.ends.clone());
+    let definition = (id, definition);
+    Ok(Some((FlagAsOf { revision, definition, split, ends, is_before_resume: false }, content)))
 }
 
 /// The revision of a flag's newest change that a rollback undoes. Only one page of the history is

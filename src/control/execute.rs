@@ -38,6 +38,14 @@ struct Arrival {
 }
 
 impl Arrival {
+    /// Whether a rollback of the newest change may have found another one than its caller saw: its
+    /// flag was changed since, or a change of it is still to be saved.
+    fn is_outdated(&self, state: &EffectiveState, command: &Command) -> bool {
+        let Command::Rollback { flag, to: None } = command else { return false };
+        self.undoes_newest_of.is_none_or(|seen| state.changed_at(flag.as_str()) > seen)
+            || state.pending().ops_of(flag.as_str()).next().is_some()
+    }
+
     /// The revision after which its flag was stopped, or was to stay as it is.
     fn overtaken_after(&self) -> Option<u64> {
         self.under_way.as_ref().filter(|one| one.is_overtaken()).map(|_| self.seen)
@@ -100,26 +108,35 @@ impl Inner {
             KeyState::Known(outcome) => return Ok(outcome),
             key => key,
         };
-        let as_of = match &request.command {
-            Command::Rollback { .. } => {
-                Some(self.as_of(&*self.store.require()?, &request.command).await?)
-            }
-            _ => None,
-        };
         let mark = Attribution {
             by: request.actor.clone(),
             at_ms: self.clock.wall_ms(),
             reason: request.reason.clone(),
             unknown: Unknown::default(),
         };
+        let is_rollback = matches!(request.command, Command::Rollback { .. });
+        let as_of = if is_rollback && !arrival.is_outdated(&self.state(), &request.command) {
+            Some(self.as_of(&*self.store.require()?, &request.command, &mark).await?)
+        } else {
+            None
+        };
         let fast_path = self.fast_path.lock().await;
         let own = arrival.under_way.as_ref();
-        let (position, decided) = {
+        let decided = {
             // At once: what lands between the two would be taken for settled.
             let state = self.state();
-            let mut decided = decide(&state, &request, as_of.as_ref(), &mark)?;
-            decided.hold(state.pending(), self.unsettled.may_open(own));
-            (state.position(), decided)
+            if arrival.is_outdated(&state, &request.command) {
+                None
+            } else {
+                let mut decided = decide(&state, &request, as_of.as_ref(), &mark)?;
+                decided.hold(state.pending(), self.unsettled.may_open(own));
+                Some((state.position(), decided))
+            }
+        };
+        let Some((position, decided)) = decided else {
+            drop(fast_path);
+            let not_decided = (None, Decision::default(), as_of);
+            return self.execute_by_commit(request, mark, not_decided, key, &arrival).await;
         };
         check_release(&request, &decided)?;
         self.unsettled.overtake(decided.kept_closed(), own);
@@ -138,19 +155,19 @@ impl Inner {
             CommandPath::ByCommit(decided) => {
                 check_gates(&request, &decided)?;
                 drop(fast_path);
-                let decided = (position, decided, as_of);
+                let decided = (Some(position), decided, as_of);
                 self.execute_by_commit(request, mark, decided, key, &arrival).await
             }
         }
     }
 
-    /// Commits a change before it is live. The command is decided again only if the state changed
-    /// meanwhile.
+    /// Commits a change before it is live. The command is decided again only if the state is not the
+    /// one at `position`, where it was decided.
     async fn execute_by_commit(
         self: &Arc<Self>,
         request: CommandRequest,
         mark: Attribution,
-        (mut position, mut decided, mut as_of): (Position, Decision, Option<AsOf>),
+        (mut position, mut decided, mut as_of): (Option<Position>, Decision, Option<AsOf>),
         mut key: KeyState,
         arrival: &Arrival,
     ) -> Result<CommandOutcome, CommandRejected> {
@@ -165,7 +182,7 @@ impl Inner {
             let store = self.store.require()?;
             let late = |_| CommandRejected::Down("it does not answer in time".to_owned());
             // A change that came meanwhile may bear the same key.
-            if matches!(key, KeyState::NotSaid) || self.state().position() != position {
+            if matches!(key, KeyState::NotSaid) || Some(self.state().position()) != position {
                 if let Some(outcome) =
                     timeout(READ_TIMEOUT, look_up(&store, &request)).await.map_err(late)??
                 {
@@ -174,25 +191,22 @@ impl Inner {
                 key = KeyState::New;
             }
             let now = self.state().position();
-            if now != position && as_of.is_some() {
+            if Some(now) != position && matches!(request.command, Command::Rollback { .. }) {
                 // The newest change is another one now than the caller could see.
                 self.check_expected(&store, &request, arrival.undoes_newest_of).await?;
-                as_of = Some(
-                    timeout(AS_OF_TIMEOUT, self.as_of(&store, &request.command))
-                        .await
-                        .map_err(late)??,
-                );
+                let search = timeout(AS_OF_TIMEOUT, self.as_of(&store, &request.command, &mark));
+                as_of = Some(search.await.map_err(late)??);
             }
             {
                 let state = self.state();
                 if state.position() != now || !state.pending().is_empty() {
                     continue;
                 }
-                if now != position {
+                if Some(now) != position {
                     decided = decide(&state, &request, as_of.as_ref(), &mark)?;
                     check_release(&request, &decided)?;
                     check_gates(&request, &decided)?;
-                    position = now;
+                    position = Some(now);
                 }
             }
             if decided.parts.is_empty() {

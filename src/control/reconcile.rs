@@ -108,11 +108,13 @@ impl Inner {
     /// Compares the definitions with the effective state once.
     pub(super) fn see(&self, definitions: &DefinitionSet, only: Option<&Subject>) -> FolderChange {
         let (reconciliation, missing) = {
-            let state = self.state();
+            let mut state = self.state();
             let reconciliation = match only {
                 Some(subject) => reconcile_only(&state, definitions, [subject]),
                 None => reconcile(&state, definitions),
             };
+            let of_tests = definitions.waiting().map(|waiting| waiting.flag.clone());
+            state.note_coming(reconciliation.new_flags().chain(of_tests), only.is_none());
             (reconciliation, find_missing_files(&state, definitions))
         };
         FolderChange {

@@ -124,31 +124,41 @@ impl Model {
 
     /// The entry a rollback goes back to, if there is one.
     fn undone(&self) -> Option<usize> {
-        let mut up_to = self.past.len();
-        for (index, Past { kind, .. }) in self.past.iter().enumerate().rev() {
-            match kind {
-                _ if index >= up_to => {}
-                Kind::Rollback(to) => up_to = to + 1,
-                Kind::Change => return index.checked_sub(1),
-                Kind::Resume | Kind::Other => {}
-            }
-        }
-        None
+        self.look_back().0
     }
 
     /// Whether it was resumed after the change that a rollback undoes: then one that widens is refused.
     fn is_resumed(&self) -> bool {
-        let mut up_to = self.past.len();
+        self.look_back().1 && !self.stopped
+    }
+
+    /// The same, and whether a resume lies between. A change that left the flag as it is now is
+    /// passed over.
+    fn look_back(&self) -> (Option<usize>, bool) {
+        let (mut up_to, mut is_resumed) = (self.past.len(), false);
         for (index, Past { kind, .. }) in self.past.iter().enumerate().rev() {
             match kind {
                 _ if index >= up_to => {}
                 Kind::Rollback(to) => up_to = to + 1,
-                Kind::Change => return false,
-                Kind::Resume => return !self.stopped,
+                Kind::Change => {
+                    let Some(to) = index.checked_sub(1) else { break };
+                    let mut then = self.clone();
+                    then.bring_back(to);
+                    if is_resumed || then.standing() != self.standing() {
+                        return (Some(to), is_resumed);
+                    }
+                }
+                Kind::Resume => is_resumed = true,
                 Kind::Other => {}
             }
         }
-        false
+        (None, is_resumed)
+    }
+
+    /// What is in force, now and later, and whether a file is.
+    fn standing(&self) -> (Form, Option<End>, bool, bool) {
+        let is_held = self.pin.is_some() || self.held.is_some();
+        (self.in_force(), self.held.and_then(|held| held.end), self.pin.is_some(), is_held)
     }
 
     fn bring_back(&mut self, to: usize) {

@@ -33,7 +33,7 @@ pub fn is_in_force(effective: &EffectiveState, command: &Command, revision: Opti
 }
 
 /// What an operator must learn of a command that another one took back at the same moment.
-pub const OVERTAKEN: &str = "NOT so now: another change came right after it; see which with turnout history, and send it again";
+pub const OVERTAKEN: &str = "NOT so now: another change came at the same moment; see which with turnout history, and send it again";
 
 /// What an operator must learn of a command that was done before and is no longer in force.
 pub fn lifted_since(revision: u64) -> String {

@@ -1,11 +1,14 @@
 //! A rollback can go back through the whole history.
 
+use std::time::Duration;
+
 use serde_json::json;
+use tokio::time::sleep;
 use turnout::flag::FlagKey;
 use turnout::ledger::{Action, Attribution, Blobs, Change, ChangeSource, FlagRecord, Revision};
 use turnout::store::{Commit, Store};
 
-use crate::support::{Service, flag};
+use crate::support::{Save, Service, flag};
 
 /// Adds a stop and a resume of `chat` this many times, each a revision of its own.
 async fn flap(service: &Service, times: usize) {
@@ -102,5 +105,56 @@ async fn a_rollback_past_a_resume_never_widens() {
             assert_eq!(came, 200, "{before:?}: {reply}");
             assert_eq!(service.state("chat").await["live"], "realtime-v2 10%");
         }
+    }
+}
+
+/// A file that is saved while an operator holds a split or a pin leaves the flag as it is. A rollback
+/// goes past it, to what it can undo.
+#[tokio::test]
+async fn a_rollback_passes_over_what_left_the_flag_as_it_is() {
+    let set = || ("set", json!({ "realtime-v2": "50%", "reason": "a share" }), "realtime-v2 50%");
+    let file = |share: &str| flag("chat", &format!("rollout: {{ realtime-v2: {share} }}"));
+    for saves in 1..3 {
+        let service = Service::start(&[("chat.yaml", &file("10%"))]).await;
+        let (verb, body, live) = set();
+        service.ordered(&format!("/v1/flags/chat/{verb}"), body).await;
+        for save in 0..saves {
+            let before = service.revision();
+            Save::Rename.save(&service.flags.join("chat.yaml"), &file(&format!("{}%", 12 + save)));
+            service.reach(before + 1).await;
+        }
+        assert_eq!(service.state("chat").await["live"], live);
+        let back = json!({ "reason": "undo it" });
+        let (status, reply) = service.ordered("/v1/flags/chat/rollback", back.clone()).await;
+        assert_eq!((status, &reply["outcome"]), (200, &json!("committed")), "{reply}");
+        assert_eq!(service.state("chat").await["live"], "realtime-v2 10%");
+        let (status, reply) = service.ordered("/v1/flags/chat/rollback", back).await;
+        assert_eq!((status, &reply["code"]), (422, &json!("nothing-to-roll-back")), "{reply}");
+    }
+}
+
+/// A rollback that names no revision undoes the newest change its caller saw, or is refused. What
+/// lands while it looks for that change is not undone with it.
+#[tokio::test]
+async fn a_rollback_undoes_no_two_changes() {
+    let service =
+        Service::start(&[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 1% }"))]).await;
+    let set = async |share: &str| {
+        let body = json!({ "realtime-v2": share, "reason": "a share" });
+        service.ordered("/v1/flags/chat/set", body).await
+    };
+    for round in 0..80_u64 {
+        set("10%").await;
+        set("50%").await;
+        let rollback = async {
+            // The two meet at another place each time.
+            sleep(Duration::from_micros(round % 20 * 150)).await;
+            service.ordered("/v1/flags/chat/rollback", json!({ "reason": "undo it" })).await
+        };
+        let ((status, lowered), (_, rolled_back)) = tokio::join!(set("5%"), rollback);
+        assert_eq!(status, 200, "{lowered}");
+        let live = service.state("chat").await["live"].clone();
+        // Undone is the change to 50%, before it is lowered, or the lowering itself.
+        assert!(live == "realtime-v2 5%" || live == "realtime-v2 50%", "{live}: {rolled_back}");
     }
 }

@@ -237,3 +237,66 @@ async fn a_save_that_is_taken_back_does_not_stay_live_when_its_commit_lands() {
         assert_eq!(hanging.get("/v1/flags/f").await["drift"], false, "given up: {is_given_up}");
     }
 }
+
+/// A flag's first file was read, and its commit waits for the database or hangs. What stops the flag
+/// then holds once it is there.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_stopped_before_its_first_file_is_saved_stays_stopped() {
+    for (then, hangs) in [
+        ("/v1/flags/new/stop", false),
+        ("/v1/stop", false),
+        ("/v1/flags/new/stop", true),
+        ("/v1/stop", true),
+    ] {
+        let hanging = Hanging::start().await;
+        let other = if hangs { None } else { Some(hold(&hanging.program).await) };
+        if hangs {
+            hanging.hang();
+        }
+        Save::Rename.save(&hanging.program.path("flags/new.yaml"), &at("new", "100%"));
+        if hangs {
+            hanging.hangs().await;
+        }
+        let waits = async || hanging.get("/v1/problems").await.to_string().contains("files-wait");
+        wait_until("the file waits", waits).await;
+        let (status, done) = hanging.order(then, json!({})).await;
+        assert!(status < 300 && done["inForce"] == true, "{then}: {status} {done}");
+        match other {
+            Some(other) => other.close().await.unwrap(),
+            None => hanging.go_on(),
+        }
+        let is_there = async || hanging.live("new").await == "STOPPED -> polling";
+        wait_until("the flag", async || hanging.is_settled().await && is_there().await).await;
+        wait_until("its file", async || {
+            !waits().await && hanging.get("/v1/flags/new").await["file"] == "realtime-v2 100%"
+        })
+        .await;
+        hanging.settles("all of it").await;
+        assert!(is_there().await, "{then}, hangs: {hangs}");
+    }
+}
+
+/// A file is lowered while the commit of its raise hangs. The raise lands, and is not live for a
+/// moment, also where the program ended meanwhile and the file is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_was_lowered_meanwhile_is_not_raised_by_a_commit_that_lands() {
+    let hanging = Hanging::start().await;
+    let file = hanging.program.path("flags/f.yaml");
+    let saved = async |share: &str| {
+        Save::Rename.save(&file, &at("f", share));
+        let live = format!("realtime-v2 {share}");
+        wait_until("the save", async || hanging.live("f").await == live).await;
+    };
+    saved("10%").await;
+    hanging.settles("the lower share").await;
+    hanging.hang();
+    Save::Rename.save(&file, &at("f", "50%"));
+    hanging.hangs().await;
+    saved("5%").await;
+    fs::remove_file(&file).unwrap();
+    let hanging = hanging.restarts().await;
+    assert_eq!(hanging.live("f").await, "realtime-v2 5%");
+    hanging.go_on();
+    hanging.settles("all of it").await;
+    assert_eq!(hanging.live("f").await, "realtime-v2 5%");
+}

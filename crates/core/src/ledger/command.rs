@@ -131,8 +131,8 @@ impl Command {
             Command::Stop { .. } => state.flag_as_known(flag.as_str()),
             _ => state.flag(flag.as_str()),
         };
-        // Before anything is known, any flag can be stopped: the stop holds once the flag is known.
-        if current.is_none() && !(state.is_cold() && matches!(self, Command::Stop { .. })) {
+        // A flag can be stopped before it is known: the stop holds once it is.
+        if current.is_none() && !(matches!(self, Command::Stop { .. }) && state.may_come(flag)) {
             return Err(CommandError::unknown(state, flag));
         }
         let old = current.clone().unwrap_or_default();
@@ -176,13 +176,12 @@ fn lowers(old: &FlagEntry, new: &FlagEntry) -> bool {
 }
 
 fn stop_all(state: &EffectiveState, mark: &Attribution) -> Decision {
-    let flags = state
-        .catalog
-        .flags()
-        .filter_map(|(key, _)| Some((key, state.flag_as_known(key.as_str())?)));
-    let part = |(key, entry): (&FlagKey, FlagEntry)| {
-        let after = entry.with(stopped(&entry, mark));
-        PlannedChange { flag: key.clone(), action: Action::Stop, before: Some(entry), after }
+    let flags = state.catalog.flags().map(|(key, _)| key).chain(state.coming());
+    let part = |key: &FlagKey| {
+        let before = state.flag_as_known(key.as_str());
+        let known = before.clone().unwrap_or_default();
+        let after = known.with(stopped(&known, mark));
+        PlannedChange { flag: key.clone(), action: Action::Stop, before, after }
     };
     let (parts, already) = flags.map(part).partition(PlannedChange::is_new);
     Decision { parts, already, content: ContentCache::default() }

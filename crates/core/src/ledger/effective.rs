@@ -25,6 +25,8 @@ pub struct EffectiveState {
     revoked_before: Arc<Credentials>,
     /// The names of entries that were committed before they were pushed.
     early: Vec<String>,
+    /// The flags whose first definition was read and is not recorded yet.
+    coming: BTreeSet<FlagKey>,
     /// How often files were served that no database recorded.
     unrecorded: u32,
     /// The highest position so far: a position only rises.
@@ -63,6 +65,7 @@ impl EffectiveState {
             tried,
             revoked_before: Arc::default(),
             early: Vec::new(),
+            coming: BTreeSet::new(),
             unrecorded: 0,
             floor: Position::default(),
             doubt: Doubt::NONE,
@@ -81,6 +84,25 @@ impl EffectiveState {
     /// Whether nothing was ever known here.
     pub fn is_cold(&self) -> bool {
         self.catalog.head.revision == 0 && self.unrecorded == 0
+    }
+
+    /// Notes flags that have a file and are not known yet: their commit may be under way. These are
+    /// all of them, or come to those that were noted before.
+    pub fn note_coming(&mut self, flags: impl IntoIterator<Item = FlagKey>, are_all: bool) {
+        if are_all {
+            self.coming.clear();
+        }
+        self.coming.extend(flags);
+    }
+
+    /// The flags that are not known yet and may be live in a moment.
+    pub fn coming(&self) -> impl Iterator<Item = &FlagKey> {
+        self.coming.iter().filter(|key| self.flag_as_known(key.as_str()).is_none())
+    }
+
+    /// Whether a flag that is not known may be live in a moment. A stop of it holds then.
+    pub fn may_come(&self, key: &FlagKey) -> bool {
+        self.is_cold() || self.coming.contains(key)
     }
 
     /// The flags that are served as stopped, and the credentials that may only narrow, because their

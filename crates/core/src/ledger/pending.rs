@@ -16,6 +16,7 @@ use super::change::{Action, Change};
 use super::content_cache::ContentCache;
 use super::credential::Credential;
 use super::entry::FlagEntry;
+use super::narrowing::is_narrowing;
 use super::record::{Expiry, FlagRecord, SplitOverride};
 use super::revision::ChangeSource;
 use super::superseded::Superseded;
@@ -187,13 +188,14 @@ impl Overlay {
                 Some(lay_split(entry, *requested, held, mark))
             }
             (Overlay::Define { before, after, content, .. }, Some(entry)) => {
-                let known = content.definitions.get(after);
-                let mut entry = entry.clone();
-                if let (true, Some(definition)) = (entry.record.definition == *before, known) {
-                    entry.record.definition = Some(*after);
-                    entry.definition = Some(Arc::clone(definition));
+                let mut defined = entry.clone();
+                if let Some(definition) = content.definitions.get(after) {
+                    defined.record.definition = Some(*after);
+                    defined.definition = Some(Arc::clone(definition));
                 }
-                Some(entry)
+                // Another definition than this one replaced lands if its commit was under way.
+                let applies = entry.record.definition == *before || is_narrowing(entry, &defined);
+                Some(if applies { defined } else { entry.clone() })
             }
             (Overlay::Split { .. } | Overlay::Define { .. }, None) => None,
         }

@@ -309,6 +309,14 @@ impl Reconciliation {
         let narrowed = self.narrowed.iter().map(|narrowed| Subject::Flag(narrowed.flag.clone()));
         self.changes.iter().map(|change| change.subject.clone()).chain(narrowed)
     }
+
+    /// The flags that were not known before.
+    pub fn new_flags(&self) -> impl Iterator<Item = FlagKey> {
+        self.changes.iter().filter_map(|change| match (&change.subject, &change.before) {
+            (Subject::Flag(flag), None) => Some(flag.clone()),
+            _ => None,
+        })
+    }
 }
 
 /// The ids of the environment as a text, one a line. If a segment has nothing else, an empty text

@@ -54,7 +54,8 @@ impl UndoSearch {
         self.passed_a_resume
     }
 
-    /// The change to undo, if it is among `steps`, which come newest first.
+    /// The change to undo, if it is among `steps`, which come newest first. Asked again, it finds the
+    /// one before that.
     pub fn find(&mut self, steps: impl IntoIterator<Item = PastStep>) -> Option<u64> {
         for PastStep { revision, action } in steps {
             if revision >= self.before {
@@ -63,6 +64,7 @@ impl UndoSearch {
             match action {
                 Action::Rollback { to } => self.before = revision.min(to.saturating_add(1)),
                 Action::Define | Action::Set | Action::Unset | Action::Expire => {
+                    self.before = revision;
                     return Some(revision);
                 }
                 Action::Resume => {
@@ -89,15 +91,31 @@ pub struct FlagAsOf {
 }
 
 impl FlagAsOf {
+    /// Whether going back makes the flag another one: in what is in force, now or later, or in
+    /// whether a file is in force. A file that is saved while a split is held over it is a change that
+    /// leaves the flag as it was.
+    pub fn is_other_than(&self, current: &FlagEntry, mark: &Attribution) -> bool {
+        let restored = self.restore_onto(current, mark.clone());
+        let is_pinned = |entry: &FlagEntry| entry.record.pin.is_some();
+        let is_held = |entry: &FlagEntry| is_pinned(entry) || entry.record.split.is_some();
+        let end_of = |entry: &FlagEntry| entry.record.split.clone().and_then(|held| held.ends);
+        let has_other_text = match (current.in_force(), restored.in_force()) {
+            (Some(now), Some(then)) => !differ_in_rollout_alone(now, then),
+            (now, then) => now.is_some() != then.is_some(),
+        };
+        has_other_text
+            || is_pinned(current) != is_pinned(&restored)
+            || is_held(current) != is_held(&restored)
+            || current.split() != restored.split()
+            || end_of(current) != end_of(&restored)
+    }
+
     /// The flag with the restored state. A stop stays. A definition is pinned only if the file has
     /// changed in more than its rollout, so that later edits of the rest are not blocked without
     /// need.
     pub fn restore_onto(&self, current: &FlagEntry, mark: Attribution) -> FlagEntry {
         let (id, then) = &self.definition;
-        let only_rollout = |now: &Arc<Definition>| {
-            differences(then, now).iter().all(|found| found.what.starts_with("rollout."))
-        };
-        let base = current.definition.as_ref().filter(|now| only_rollout(now));
+        let base = current.definition.as_ref().filter(|now| differ_in_rollout_alone(then, now));
         // A definition that is pinned already stays as it is: then this changes only the split, and
         // may be live before it is committed.
         let pinned = current.record.pin.clone().filter(|pin| pin.definition == *id);
@@ -121,4 +139,8 @@ impl FlagAsOf {
         let pinned = record.pin.as_ref().map(|_| then.clone());
         FlagEntry { pinned, ..current.with(record) }
     }
+}
+
+fn differ_in_rollout_alone(one: &Definition, other: &Definition) -> bool {
+    differences(one, other).iter().all(|found| found.what.starts_with("rollout."))
 }
