@@ -10,7 +10,6 @@ use tokio::task::spawn_blocking;
 use turnout_api::admin::commands::{
     self as messages, Outcome, PlainCommand, ResumeCommand, RollbackCommand, SetCommand,
 };
-use turnout_api::admin::flags::FlagStatus;
 use turnout_api::bounds::{MAX_HELD_MS, MAX_KEY_BYTES, MAX_REASON_BYTES};
 use turnout_api::strict;
 
@@ -18,27 +17,23 @@ use super::answer::{json as answer, refuse};
 use super::body::{invalid_request, one_line};
 use super::flags::{is_clamped, of_flag};
 use super::in_force::{OVERTAKEN, is_in_force, lifted_since};
+use super::notes::{MAY_WIDEN, notes, undo};
 use super::permissions::Permission;
 use super::state::AdminState;
 use super::view;
 use crate::auth::Caller;
-use crate::clock;
 use crate::control::{CommandOutcome, CommandRejected, CommandRequest};
 use crate::flag::{FlagKey, ServerAuth, Share};
 use crate::http::error::ApiError;
 use crate::http::flag_path::{FlagPath, key};
 use crate::http::request_body::body as read_body;
 use crate::ledger::{
-    Action, Command, ContentHash, CredentialId, EffectiveState, ExpiryRequest, FlagRecord,
-    PlannedChange, SplitOverride, is_narrowing,
+    Command, ContentHash, CredentialId, EffectiveState, ExpiryRequest, PlannedChange,
 };
-use crate::telemetry::ago;
 
 /// A header of any value: a command that would widen is refused, whatever the role. A client that
 /// asks a person first learns by it whether to ask.
 pub const NARROW_ONLY: &str = "turnout-narrow-only";
-/// Who may do what widens, where the caller may not.
-const MAY_WIDEN: &str = "only the role operator or admin";
 /// The outcome of a command with more parts than these is not written by the listener's own thread.
 const MANY_PARTS: usize = 64;
 
@@ -291,113 +286,4 @@ fn outcome_of(
         notes,
         undo: undo.filter(|_| may_widen),
     }
-}
-
-/// What an operator must not overlook.
-fn notes(
-    effective: &EffectiveState,
-    command: &Command,
-    parts: &[PlannedChange],
-    is_saved: bool,
-    may_widen: bool,
-) -> Vec<String> {
-    let mut notes = Vec::new();
-    let Some((flag, entry)) =
-        command.flag().and_then(|flag| Some((flag, effective.flag(flag.as_str())?)))
-    else {
-        return notes;
-    };
-    let is_rollback = matches!(command, Command::Rollback { .. });
-    let not_live = match (parts.is_empty(), is_saved) {
-        (true, _) => "",
-        (false, true) => "saved, NOT live: ",
-        (false, false) => "NOT live: ",
-    };
-    if let (Some(stop), false) = (&entry.record.stop, matches!(command, Command::Stop { .. })) {
-        let reason = stop.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
-        let resume = to_type(&format!("resume {flag}"), true);
-        let lifts = match (is_rollback, may_widen) {
-            (true, true) => "a rollback does not lift that".to_owned(),
-            (false, true) => "to lift that, type".to_owned(),
-            (_, false) => format!("{MAY_WIDEN} may lift that"),
-        };
-        notes.push(format!("{not_live}stopped by {}{reason}; {lifts}: {resume}", stop.by));
-    } else if view::state(&entry) == FlagStatus::Off && !parts.is_empty() {
-        notes.push(match (is_rollback, &entry.record.pin) {
-            // What was rolled back to is live: it says so itself.
-            (true, Some(_)) => {
-                "live: off, as what is held over the file says `enabled: false`".into()
-            }
-            (false, Some(_)) => {
-                format!("{not_live}what is held over its file says `enabled: false`")
-            }
-            (_, None) => format!("{not_live}its file says `enabled: false`"),
-        });
-    } else if let (true, [part]) = (is_rollback, parts) {
-        notes.extend(note_of_hold(command, part, may_widen));
-    }
-    if let (Command::Set { ends, .. }, Some(held), false) =
-        (command, &entry.record.split, parts.is_empty())
-    {
-        notes.extend(note_of_end(held, ends.is_none(), may_widen));
-    }
-    notes
-}
-
-/// Until when a rollback holds: what it brought back stays over the file. A rollback to a revision
-/// that was named holds nothing where the file says the same.
-fn note_of_hold(command: &Command, part: &PlannedChange, may_widen: bool) -> Option<String> {
-    let record = &part.after.record;
-    if let (Command::Rollback { to: Some(_), .. }, true) = (command, record.is_as_its_file()) {
-        return Some("not held: its file says the same; a save of the file is live at once".into());
-    }
-    let released = FlagRecord { pin: None, split: None, ..record.clone() };
-    let widens = !is_narrowing(&part.after, &part.after.with(released));
-    let unset = to_type(&format!("unset {}", part.flag), widens);
-    let held = if may_widen || !widens {
-        format!("held over the file until you type: {unset}")
-    } else {
-        format!("held over the file; {MAY_WIDEN} may let it go: {unset}")
-    };
-    view::stays_held(record).then_some(held)
-}
-
-/// What a split's end does, where that is not what was asked for.
-fn note_of_end(held: &SplitOverride, kept: bool, may_widen: bool) -> Option<String> {
-    let ends = held.ends.as_ref()?;
-    match held.expiry() {
-        None => {
-            let back = ends.split.unwrap_or_default();
-            Some(format!(
-                "at its end nothing happens: going back to {back} would widen, and was not named with --then"
-            ))
-        }
-        Some((at_ms, split)) if kept => {
-            let left = ago(at_ms - clock::wall_ms());
-            // Without its end it would be held for longer, which widens.
-            let again = if may_widen { "; set again with a reason, it has none" } else { "" };
-            Some(format!("its end stays: realtime-v2 {split} in {left}{again}"))
-        }
-        Some(_) => None,
-    }
-}
-
-/// The command that takes a part back.
-fn undo(command: &Command, part: &PlannedChange) -> Option<String> {
-    let (flag, before) = (&part.flag, part.before.as_ref());
-    let widens = || !before.is_some_and(|before| is_narrowing(&part.after, before));
-    Some(match (command, part.action) {
-        (Command::StopAll, _) => to_type("resume --all", true),
-        (_, Action::Stop) => to_type(&format!("resume {flag}"), true),
-        (_, Action::Resume) => to_type(&format!("stop {flag}"), false),
-        (_, Action::Rollback { .. }) => {
-            to_type(&format!("rollback {flag} --to {}", before?.changed_at), widens())
-        }
-        _ => to_type(&format!("rollback {flag}"), widens()),
-    })
-}
-
-/// A command as it can be typed: what widens needs a reason.
-fn to_type(verb: &str, widens: bool) -> String {
-    format!("turnout {verb}{}", if widens { " --reason '…'" } else { "" })
 }

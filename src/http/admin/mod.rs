@@ -19,6 +19,7 @@ mod history;
 mod in_force;
 mod keys;
 mod metrics;
+mod notes;
 mod permissions;
 mod pieces;
 mod problems;

@@ -158,3 +158,23 @@ async fn a_rollback_undoes_no_two_changes() {
         assert!(live == "realtime-v2 5%" || live == "realtime-v2 50%", "{live}: {rolled_back}");
     }
 }
+
+/// A split that comes back brings its end with it, and the answer says so.
+#[tokio::test]
+async fn a_rollback_says_which_end_came_back() {
+    let service =
+        Service::start(&[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 10% }"))]).await;
+    let until =
+        json!({ "realtime-v2": "5%", "forMs": 7_200_000, "then": "40%", "reason": "a try" });
+    service.ordered("/v1/flags/chat/set", until).await;
+    let set = json!({ "realtime-v2": "2%", "reason": "lower" });
+    service.ordered("/v1/flags/chat/set", set).await;
+    let back = json!({ "reason": "undo it" });
+    let (status, reply) = service.ordered("/v1/flags/chat/rollback", back).await;
+    assert_eq!(status, 200, "{reply}");
+    let notes = reply["notes"].as_array().unwrap();
+    let says = |note: &serde_json::Value| {
+        note.as_str().unwrap().starts_with("its end came back with it: realtime-v2 40% in ")
+    };
+    assert!(notes.iter().any(says), "{notes:?}");
+}
