@@ -5,11 +5,11 @@
 //! state twice.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{DeliveryState, Progress, Streams, Subscription};
 use crate::flag::FlagKey;
-use crate::snapshot::{Position, Snapshot};
+use crate::snapshot::{FlagSnapshot, Position, Snapshot};
 
 /// When the state of each flag went live; one entry per flag.
 #[derive(Debug, Default)]
@@ -21,6 +21,8 @@ pub struct ConvergenceTracker {
 struct Changes {
     /// The newest position that was seen.
     seen: Position,
+    /// The flags that were there then.
+    entries: Arc<[Arc<FlagSnapshot>]>,
     flags: HashMap<FlagKey, ChangeProgress>,
     /// How many realtime streams were closed for the change that went live at a position.
     ended: HashMap<FlagKey, (Position, usize)>,
@@ -70,15 +72,16 @@ pub struct Report {
 impl ConvergenceTracker {
     /// Starts from a snapshot that was live before any stream was open.
     pub fn from(snapshot: &Snapshot) -> ConvergenceTracker {
-        ConvergenceTracker {
-            known: Mutex::new(Changes { seen: snapshot.position(), ..Changes::default() }),
-        }
+        let (seen, entries) = (snapshot.position(), snapshot.shared_flags().clone());
+        ConvergenceTracker { known: Mutex::new(Changes { seen, entries, ..Changes::default() }) }
     }
 
-    /// Records the snapshot that is live now, and returns the flags that changed with it.
+    /// Records the snapshot that is live now, and returns the flags that changed with it: also
+    /// those that are gone.
     pub fn note(&self, snapshot: &Snapshot, now_ms: u64, wall_ms: i64) -> HashSet<FlagKey> {
         let mut known = self.known();
         let seen = std::mem::replace(&mut known.seen, snapshot.position());
+        let gone = known.take_in(seen, snapshot);
         let changed = snapshot.flags().iter().filter(|entry| entry.live_since() > seen);
         let changed: Vec<(FlagKey, Position)> =
             changed.map(|entry| (entry.key().clone(), entry.live_since())).collect();
@@ -91,7 +94,7 @@ impl ConvergenceTracker {
             };
             known.flags.insert(flag.clone(), landing);
         }
-        changed.into_iter().map(|(flag, _)| flag).collect()
+        changed.into_iter().map(|(flag, _)| flag).chain(gone).collect()
     }
 
     /// Records that a realtime stream was closed, as its user's strategy is another since the
@@ -153,6 +156,24 @@ impl ConvergenceTracker {
 }
 
 impl Changes {
+    /// Takes in the flags of a newer snapshot. Returns those that were there before, at `seen`, and
+    /// are gone; nothing is known of these from now on.
+    fn take_in(&mut self, seen: Position, snapshot: &Snapshot) -> Vec<FlagKey> {
+        let before = std::mem::replace(&mut self.entries, snapshot.shared_flags().clone());
+        // The same keys.
+        if snapshot.changed_since(seen).is_some() {
+            return Vec::new();
+        }
+        let keys = before.iter().map(|entry| entry.key());
+        let gone: Vec<FlagKey> =
+            keys.filter(|key| snapshot.flag(key.as_str()).is_none()).cloned().collect();
+        for flag in &gone {
+            self.flags.remove(flag);
+            self.ended.remove(flag);
+        }
+        gone
+    }
+
     fn ended_at(&self, flag: &FlagKey, target: Position) -> usize {
         self.ended.get(flag).filter(|(position, _)| *position == target).map_or(0, |(_, n)| *n)
     }

@@ -27,7 +27,7 @@ use crate::http::error::ApiError;
 use crate::http::public::Caller;
 use crate::live::Live;
 use crate::moment::{LeapWatch, Moment};
-use crate::snapshot::Position;
+use crate::snapshot::{Position, Snapshot};
 
 /// The kind of caller that is a session's user.
 const USER: u8 = 0;
@@ -72,6 +72,7 @@ impl Hub {
         authenticator: Arc<Authenticator>,
         clock: Clock,
     ) -> Arc<Hub> {
+        let is_cold = live.current().is_cold();
         let positions = live.positions();
         let hub = Arc::new(Hub {
             landed: ConvergenceTracker::from(&live.current()),
@@ -89,7 +90,7 @@ impl Hub {
             revoked: Mutex::default(),
             seed: RandomState::default(),
         });
-        tokio::spawn(announce(Arc::downgrade(&hub), positions));
+        tokio::spawn(announce(Arc::downgrade(&hub), positions, is_cold));
         tokio::spawn(tick(Arc::downgrade(&hub)));
         hub
     }
@@ -196,9 +197,9 @@ impl Hub {
         self.opened.elapsed().as_millis() as u64
     }
 
-    /// Records the live snapshot and returns the flags that changed.
-    fn note(&self) -> HashSet<FlagKey> {
-        self.landed.note(&self.live.current().clone(), self.now_ms(), clock::wall_ms())
+    /// Records a snapshot that is live and returns the flags that changed with it.
+    fn note(&self, snapshot: &Snapshot) -> HashSet<FlagKey> {
+        self.landed.note(snapshot, self.now_ms(), clock::wall_ms())
     }
 
     /// Counts what became of the streams that are woken.
@@ -251,15 +252,18 @@ fn no_room(bound: TooManyStreams, chance: u64) -> ApiError {
 }
 
 /// Announces every position that goes live; of several at once, only the last.
-async fn announce(hub: Weak<Hub>, mut positions: watch::Receiver<Position>) {
+async fn announce(hub: Weak<Hub>, mut positions: watch::Receiver<Position>, mut was_cold: bool) {
     while positions.changed().await.is_ok() {
         let Some(hub) = hub.upgrade() else { return };
-        let changed = hub.note();
         let snapshot = hub.live.current().clone();
+        let changed = hub.note(&snapshot);
         hub.flag_news
             .announce(|flag| changed.contains(flag) || snapshot.flag(flag.as_str()).is_none());
-        if !changed.is_empty() {
-            hub.wake(|stream| stream.follows().covers(&changed)).await;
+        // A stream of before anything was known may follow a flag that turns out not to exist.
+        let is_first = was_cold && !snapshot.is_cold();
+        was_cold = snapshot.is_cold();
+        if is_first || !changed.is_empty() {
+            hub.wake(|stream| is_first || stream.follows().covers(&changed)).await;
         }
     }
 }

@@ -2,5 +2,6 @@
 
 mod bounds;
 mod convergence;
+mod gone;
 mod under_flips;
 mod watch;
