@@ -146,9 +146,11 @@ export class Runner {
     const on = () => position.isOpen(connection.generation);
     const reset = (cursor: Cursor) => {
       if (position.reset(connection.generation, from, cursor)) this.#events.reset(cursor);
+      // Another transport moved the place: what this one carries cannot be joined to it, and the next one begins there.
+      else if (on() && position.cursor !== cursor) this.#over(connection);
       from = cursor;
     };
-    let error: TurnoutError | null = null;
+    let error: TurnoutError | undefined;
     try {
       http.demand(url);
       await transport({
@@ -197,10 +199,8 @@ export class Runner {
     } catch (thrown) {
       error = this.#start.asTurnoutError(thrown);
     }
-    if (!on()) return;
     if (error?.cursor) reset(error.cursor as Cursor);
-    this.#close(connection);
-    this.#over(connection, error);
+    if (on()) this.#over(connection, error);
   }
 
   #becomeLive(connection: Connection): void {
@@ -224,7 +224,8 @@ export class Runner {
   }
 
   /** A connection ended by itself. While another one is live, only its successor is tried again. */
-  #over(connection: Connection, error: TurnoutError | null): void {
+  #over(connection: Connection, error?: TurnoutError): void {
+    this.#close(connection);
     if (connection.live) {
       this.live = false;
       this.#timers.clear('steady', 'refresh');
@@ -236,7 +237,7 @@ export class Runner {
       this.#events.failed(error, this.#tokens.refreshInMs() === null);
     }
     if (error?.status === 403 || error?.status === 204) this.#events.askSoon();
-    const isLast = this.#connections.size === 0 || !connection.live;
+    const isLast = !this.#connections.size || !connection.live;
     if (this.entered && !this.unsupported && isLast && !connection.isFollowed) {
       this.#again(error?.retryAfterMs ?? 0);
     }

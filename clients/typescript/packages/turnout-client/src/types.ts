@@ -148,6 +148,7 @@ export interface TransportContext {
   live(): void;
   /** Throws if it is no batch. False: this transport was switched off, and nothing was taken. */
   push(batch: unknown): boolean;
+  /** The stream begins anew at `cursor`. Ends this transport, by `signal`, if another one has moved the place. */
   reset(cursor: Cursor): void;
   /** The connection ends soon: the next one is opened first, this long from now. */
   goodbye(reason: string, afterMs: number): void;

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { defaultDocument } from '../src/defaults.js';
 import type { Seen } from '../src/testing.js';
-import type { Cursor } from '../src/types.js';
+import type { Cursor, TransportContext } from '../src/types.js';
 import { advance, ids, setUp } from './support.js';
 
 beforeEach(() => void vi.useFakeTimers({ now: 1_000_000 }));
@@ -501,6 +501,62 @@ describe('realtime', () => {
         .at(-1)
         ?.headers.get('Authorization'),
     ).toBe('Bearer token-2');
+    await client.stop();
+  });
+
+  test('a stream that hears of a new beginning elsewhere than at the place ends, and the next one goes on', async () => {
+    const opened: TransportContext[] = [];
+    // The server's streams: the test says what each of them carries.
+    const sse = (context: TransportContext) => {
+      opened.push(context);
+      return new Promise<void>((resolve) => context.signal.addEventListener('abort', () => resolve()));
+    };
+    const { server, client, ids: got, resets } = setUp({ transports: { sse } });
+    const at = (cursor: string) => cursor as Cursor;
+    const batch = (cursor: string, ...some: string[]) => ({
+      events: some.map((id) => ({ id, cursor, type: 't', at: '', data: null })),
+      cursor,
+      hasMore: false,
+    });
+    server.fault = ({ path }) => (path.includes('/feeds/') ? new Response('{}', { status: 500 }) : undefined);
+    server.decide({ strategy: 'realtime-v2' });
+    client.start();
+    await advance(1000);
+    const [old] = opened;
+    old?.push(batch('old.1', 'a'));
+    old?.live();
+    await advance(12_000);
+    old?.goodbye('age', 100);
+    await advance(1000);
+    const next = opened[1];
+    expect(next?.cursor).toBe('old.1');
+    // The last stream delivers once more before the next one hears that all begins anew.
+    old?.push(batch('old.2', 'b'));
+    next?.reset(at('new.0'));
+    next?.push(batch('new.1', 'c'));
+    expect(next?.push(batch('new.1', 'c'))).toBe(false);
+    expect(next?.signal.aborted).toBe(true);
+    expect(old?.signal.aborted).toBe(false);
+    await advance(5000);
+    const last = opened[2];
+    expect(last?.cursor).toBe('old.2');
+    last?.reset(at('new.0'));
+    last?.push(batch('new.1', 'c'));
+    last?.live();
+    last?.push(batch('new.2', 'd'));
+    expect(got).toEqual(['a', 'b', 'c', 'd']);
+    expect(resets).toEqual(['new.0']);
+    expect(client.getSnapshot().mode).toBe('live');
+    // Both hear of the same beginning: the second goes on from there.
+    await advance(12_000);
+    last?.goodbye('age', 100);
+    await advance(1000);
+    last?.reset(at('newer.0'));
+    opened[3]?.reset(at('newer.0'));
+    opened[3]?.push(batch('newer.1', 'e'));
+    expect(got.at(-1)).toBe('e');
+    expect(resets).toEqual(['new.0', 'newer.0']);
+    expect(opened[3]?.signal.aborted).toBe(false);
     await client.stop();
   });
 
