@@ -50,7 +50,7 @@ pub use readers::{BadReaders, Readers};
 pub use reading::Reader;
 pub use retention::Retention;
 pub use service::{Feeds, FeedsOptions, ListedStream};
-pub use shared::{PublishError, RetentionOf};
+pub use shared::{PublishError, RemovalError, RetentionOf};
 pub use shares::EventsFull;
 pub use store::{EventStoreError, EventTotals, check_copy as check_copy_of_events};
 pub use turnout_api::schema::STREAM as STREAM_PATTERN;

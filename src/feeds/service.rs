@@ -18,7 +18,7 @@ use super::metrics::FeedCounts;
 use super::name::StreamKey;
 use super::poll::PollError;
 use super::publish::Publish;
-use super::shared::{PublishError, RetentionOf, Shared};
+use super::shared::{PublishError, RemovalError, RetentionOf, Shared};
 use super::single_flight::SingleFlight;
 use super::waiting::{Answer, WaitingRoom};
 use super::warm::WarmStreams;
@@ -153,8 +153,9 @@ impl Feeds {
     ) -> Result<Published, PublishError> {
         let begun_ms = self.0.shared.clock.now().steady_ms;
         let bytes = publish.bytes();
-        let (answer, answered) = self.wait_with(bytes)?;
-        let published = self.ask(Job::Publish { key, publish, answer }, answered).await?;
+        let (answer, answered) = self.wait_with(bytes).ok_or(PublishError::Unavailable)?;
+        let published = self.ask(Job::Publish { key, publish, answer }, answered).await;
+        let published = published.ok_or(PublishError::Unavailable)?;
         let took_ms = self.0.shared.clock.now().steady_ms - begun_ms;
         self.counts().publish_seconds.observe(took_ms as f64 / 1000.0);
         published
@@ -166,9 +167,11 @@ impl Feeds {
     }
 
     /// Removes a stream; false if there was none.
-    pub async fn delete(&self, key: StreamKey) -> Result<bool, PublishError> {
-        let (answer, answered) = self.wait_with(size_of::<Job>())?;
-        self.ask(Job::Delete { key, answer }, answered).await?
+    pub async fn delete(&self, key: StreamKey) -> Result<bool, RemovalError> {
+        let waiting = self.wait_with(size_of::<Job>());
+        let (answer, answered) = waiting.ok_or(RemovalError::Unavailable)?;
+        let removed = self.ask(Job::Delete { key, answer }, answered).await;
+        removed.ok_or(RemovalError::Unavailable)?
     }
 
     /// A page of a flag's streams behind a name, and whether there are more.
@@ -201,21 +204,14 @@ impl Feeds {
         }
     }
 
-    fn wait_with<T>(
-        &self,
-        bytes: usize,
-    ) -> Result<(Answer<T>, oneshot::Receiver<T>), PublishError> {
-        if !self.is_available() {
-            return Err(PublishError::Unavailable);
-        }
-        self.0.waiting.enter(bytes).ok_or(PublishError::Unavailable)
+    /// Room to wait for the writer, if events are available and there is any.
+    fn wait_with<T>(&self, bytes: usize) -> Option<(Answer<T>, oneshot::Receiver<T>)> {
+        if self.is_available() { self.0.waiting.enter(bytes) } else { None }
     }
 
-    async fn ask<T>(&self, job: Job, answered: oneshot::Receiver<T>) -> Result<T, PublishError> {
-        self.0.jobs.send(job).map_err(|_| PublishError::Unavailable)?;
-        match timeout(PUBLISH_TIMEOUT, answered).await {
-            Ok(Ok(answer)) => Ok(answer),
-            _ => Err(PublishError::Unavailable),
-        }
+    /// What the writer answers, if it does in time.
+    async fn ask<T>(&self, job: Job, answered: oneshot::Receiver<T>) -> Option<T> {
+        self.0.jobs.send(job).ok()?;
+        timeout(PUBLISH_TIMEOUT, answered).await.ok()?.ok()
     }
 }

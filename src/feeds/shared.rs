@@ -39,7 +39,7 @@ pub struct Shared {
     pub queries: AtomicU64,
 }
 
-/// Why a publish or a removal is not done.
+/// Why a publish is not done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PublishError {
     #[error(transparent)]
@@ -47,6 +47,16 @@ pub enum PublishError {
     /// Whether it was done is not known where an answer took too long: it can be sent again, as
     /// events are told apart by their ids.
     #[error("events cannot be taken just now; send it again")]
+    Unavailable,
+}
+
+/// Why a stream is not removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RemovalError {
+    #[error("the disk of the events is full")]
+    DiskFull,
+    /// Whether it was done is not known where an answer took too long.
+    #[error("streams cannot be removed just now; try again")]
     Unavailable,
 }
 

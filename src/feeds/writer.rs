@@ -14,7 +14,7 @@ use super::limits::{MAX_BATCH, MAX_BATCH_BYTES};
 use super::name::StreamKey;
 use super::page::RenderedEvent;
 use super::publish::Publish;
-use super::shared::{PublishError, Shared};
+use super::shared::{PublishError, RemovalError, Shared};
 use super::shares::EventsFull;
 use super::store::{EventStore, EventStoreError, Opened};
 use super::sweep::{Sweeper, shortened};
@@ -35,7 +35,7 @@ pub enum Job {
     },
     Delete {
         key: StreamKey,
-        answer: Answer<Result<bool, PublishError>>,
+        answer: Answer<Result<bool, RemovalError>>,
     },
     /// Everything that waits is done before the answer.
     Close(oneshot::Sender<()>),
@@ -202,8 +202,8 @@ impl Writer {
         self.state.count_kept(&self.shared);
     }
 
-    async fn delete(&mut self, key: &StreamKey) -> Result<bool, PublishError> {
-        let store = self.store().ok_or(PublishError::Unavailable)?;
+    async fn delete(&mut self, key: &StreamKey) -> Result<bool, RemovalError> {
+        let store = self.store().ok_or(RemovalError::Unavailable)?;
         match self.shared.timed(store.delete(key)).await {
             Ok(None) => Ok(false),
             Ok(Some(record)) => {
@@ -212,8 +212,12 @@ impl Writer {
                 Ok(true)
             }
             Err(error) => {
+                let refusal = match error {
+                    EventStoreError::Full => RemovalError::DiskFull,
+                    _ => RemovalError::Unavailable,
+                };
                 self.failed(&store, error).await;
-                Err(PublishError::Unavailable)
+                Err(refusal)
             }
         }
     }

@@ -75,10 +75,14 @@ pub enum ApiError {
     StreamEnded,
     #[error("{0}; nothing of this body was taken")]
     EventsFull(EventsFull),
-    #[error(
-        "events are not available just now; try again in {EVENTS_RETRY_SECONDS} s, a publish with the same ids"
-    )]
+    #[error("the disk of the events is full; nothing was removed, try again when there is room")]
+    NoRoomToRemove,
+    #[error("events are not available just now; try again in {EVENTS_RETRY_SECONDS} s")]
     EventsUnavailable,
+    #[error(
+        "events are not available just now; publish again in {EVENTS_RETRY_SECONDS} s, with the same ids"
+    )]
+    PublishUnavailable,
     #[error(
         "this user had {} answers in {} s, as many as there may be; try again in {} s",
         .0.policy.answers(), WINDOW_MS / 1_000, .0.free_in_seconds()
@@ -202,8 +206,10 @@ impl ApiError {
             ApiError::BadPublish(_) => (StatusCode::BAD_REQUEST, Code::InvalidRequest),
             ApiError::EventExists(_) => (StatusCode::CONFLICT, Code::EventExists),
             ApiError::StreamEnded => (StatusCode::CONFLICT, Code::StreamEnded),
-            ApiError::EventsFull(_) => (StatusCode::INSUFFICIENT_STORAGE, Code::EventsFull),
-            ApiError::EventsUnavailable => {
+            ApiError::EventsFull(_) | ApiError::NoRoomToRemove => {
+                (StatusCode::INSUFFICIENT_STORAGE, Code::EventsFull)
+            }
+            ApiError::EventsUnavailable | ApiError::PublishUnavailable => {
                 (StatusCode::SERVICE_UNAVAILABLE, Code::EventsUnavailable)
             }
             ApiError::QuotaExceeded(_) => (StatusCode::TOO_MANY_REQUESTS, Code::QuotaExceeded),
@@ -276,7 +282,9 @@ impl ApiError {
     pub fn retry_after_seconds(&self) -> Option<u64> {
         match self {
             ApiError::TooManyStreams { retry_after_seconds, .. } => Some(*retry_after_seconds),
-            ApiError::EventsUnavailable => Some(EVENTS_RETRY_SECONDS),
+            ApiError::EventsUnavailable | ApiError::PublishUnavailable => {
+                Some(EVENTS_RETRY_SECONDS)
+            }
             ApiError::QuotaExceeded(decision) => Some(decision.free_in_seconds().into()),
             ApiError::IssuerUnavailable => Some(ISSUER_RETRY_SECONDS),
             ApiError::Busy | ApiError::Behind => Some(1),

@@ -10,7 +10,7 @@ use super::answer::FeedAnswer;
 use super::path::{StreamPath, check_flag, names, stream_of};
 use crate::auth::ServerAction;
 use crate::feeds::limits::MAX_PUBLISH_BYTES;
-use crate::feeds::{Publish, PublishError, PublishRefused, StreamKey};
+use crate::feeds::{Publish, PublishError, PublishRefused, RemovalError, StreamKey};
 use crate::http::error::ApiError;
 use crate::http::public::{server, with_body};
 use crate::http::state::PublicState;
@@ -100,7 +100,16 @@ impl From<PublishError> for ApiError {
             }
             PublishError::Refused(PublishRefused::StreamEnded) => ApiError::StreamEnded,
             PublishError::Refused(PublishRefused::Full(bound)) => ApiError::EventsFull(bound),
-            PublishError::Unavailable => ApiError::EventsUnavailable,
+            PublishError::Unavailable => ApiError::PublishUnavailable,
+        }
+    }
+}
+
+impl From<RemovalError> for ApiError {
+    fn from(error: RemovalError) -> ApiError {
+        match error {
+            RemovalError::DiskFull => ApiError::NoRoomToRemove,
+            RemovalError::Unavailable => ApiError::EventsUnavailable,
         }
     }
 }

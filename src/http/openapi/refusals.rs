@@ -87,6 +87,7 @@ fn by_status(
                 ApiError::TooManyStreams { .. }
                     | ApiError::Busy
                     | ApiError::EventsUnavailable
+                    | ApiError::PublishUnavailable
                     | ApiError::QuotaExceeded(_)
             )
         });

@@ -54,7 +54,10 @@ impl ApiError {
             ApiError::EventExists(_) => "an event of this id has another type or other data",
             ApiError::StreamEnded => "the stream has ended",
             ApiError::EventsFull(_) => "as many bytes of events are kept as may be",
-            ApiError::EventsUnavailable => "the database of events is out of reach",
+            ApiError::NoRoomToRemove => "the disk of the events is full",
+            ApiError::EventsUnavailable | ApiError::PublishUnavailable => {
+                "the database of events is out of reach"
+            }
             ApiError::QuotaExceeded(_) => "the user has had as many answers as there may be",
             ApiError::NotRealtime => "the user's strategy is not `realtime-v2` now",
             ApiError::Behind => "the node has not heard of that revision of the flag yet",

@@ -121,7 +121,7 @@ pub fn publish() -> Operation {
 
 pub fn delete_stream() -> Operation {
     let mut refusals = of_feeds();
-    refusals.push(ApiError::ServerKeyNeeded);
+    refusals.extend([ApiError::ServerKeyNeeded, ApiError::NoRoomToRemove]);
     let mut answers = vec![found::<StreamDeleted>("It is gone.", &FEED)];
     answers.extend(of_a_feed(&refusals));
     Operation {

@@ -11,6 +11,7 @@ use turnout::auth::Source;
 use turnout::config::{AuthConfig, Config};
 use turnout::http::Limits;
 
+use crate::feeds::full::{fill_disk, make_room};
 use crate::support::contract::Contract;
 use crate::support::guarded::{ProtectedEndpoint, SERVER_KEY, sha256};
 use crate::support::{Service, config, flag, wait_until};
@@ -118,6 +119,9 @@ async fn see_rare_answers(contract: &mut Contract, shop: &[(&str, &str)]) {
             break;
         }
     }
+    fill_disk(&service).await;
+    contract.check_as(&service, Method::DELETE, STREAM, target, "", shop).await;
+    make_room(&service).await;
     let head = format!(
         "POST {target} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {SERVER_KEY}\r\ncontent-length: 9\r\n\r\n{{"
     );

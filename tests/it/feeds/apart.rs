@@ -42,6 +42,9 @@ async fn refuses(feeds: &Feeds) {
         assert_eq!((answer.status, answer.code()), (503, "events-unavailable"));
         assert_ne!(answer.header("retry-after"), "");
     }
+    let details = [feeds.poll("b-1", "").await, feeds.delete("b-1").await]
+        .map(|answer| answer.body["detail"].as_str().unwrap().to_owned());
+    assert!(details.iter().all(|detail| !detail.contains("publish")), "{details:?}");
     wait_until("it is a problem", async || problem(feeds, "events-unavailable").await.is_some())
         .await;
     control_works(&feeds.guarded.service).await;

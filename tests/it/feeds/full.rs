@@ -5,6 +5,8 @@ use std::fs;
 
 use reqwest::Method;
 use serde_json::{Value as Json, json};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, SqliteConnection};
 use tempfile::TempDir;
 use turnout::config::Config;
 
@@ -84,4 +86,44 @@ async fn what_is_over_a_bound_is_refused_and_nothing_else_notices() {
         publish(&service, "/v1/feeds/a/new", 1).await.0 == 200
     })
     .await;
+}
+
+/// Lets the database of events answer as on a full disk: with a table whose numbers are used up.
+pub async fn fill_disk(service: &Service) {
+    run(service, FILL).await;
+}
+
+pub async fn make_room(service: &Service) {
+    run(service, MAKE_ROOM).await;
+}
+
+/// Runs statements on the database of events, beside the service.
+async fn run(service: &Service, statements: &'static str) {
+    let options = SqliteConnectOptions::new().filename(service.data.join("events.db"));
+    let mut other: SqliteConnection = options.connect().await.unwrap();
+    sqlx::raw_sql(statements).execute(&mut other).await.unwrap();
+}
+
+const FILL: &str = "CREATE TABLE full (n INTEGER PRIMARY KEY AUTOINCREMENT); \
+    INSERT INTO full VALUES (9223372036854775807); \
+    CREATE TRIGGER no_event BEFORE INSERT ON events BEGIN INSERT INTO full VALUES (NULL); END; \
+    CREATE TRIGGER no_removal BEFORE INSERT ON doomed BEGIN INSERT INTO full VALUES (NULL); END";
+const MAKE_ROOM: &str = "DROP TRIGGER no_event; DROP TRIGGER no_removal; DROP TABLE full";
+
+#[tokio::test]
+async fn on_a_full_disk_a_publish_and_a_removal_are_refused_alike() {
+    let service = small().await;
+    let (stream, admin) = ("/v1/feeds/a/b-1", service.token());
+    assert_eq!(publish(&service, stream, 1).await.0, 200);
+    fill_disk(&service).await;
+    let (status, refused) = publish(&service, stream, 2).await;
+    assert_eq!((status, &refused["code"]), (507, &json!("events-full")), "{refused}");
+    let answer = Answer::of(service.call(Method::DELETE, stream, Some(&admin)).await).await;
+    assert_eq!((answer.status, answer.code()), (507, "events-full"), "{answer:?}");
+    let detail = answer.body["detail"].as_str().unwrap();
+    assert!(detail.contains("nothing was removed"), "{detail}");
+    assert_eq!(polled(&service, stream).await.body["events"].as_array().unwrap().len(), 7);
+    make_room(&service).await;
+    let gone = service.call(Method::DELETE, stream, Some(&admin)).await;
+    assert_eq!(gone.status(), 200);
 }

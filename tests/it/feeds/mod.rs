@@ -6,7 +6,7 @@ mod apart;
 mod bad;
 mod cases;
 mod durable;
-mod full;
+pub mod full;
 mod held;
 mod keys;
 mod limits;

@@ -40,7 +40,12 @@ pub fn delete_stream() -> Operation {
         "adminDeleteStream",
         "Remove a stream and its events",
         found::<StreamDeleted>("It is gone."),
-        vec![ApiError::OtherFlags, ApiError::UnknownFlag, ApiError::EventsUnavailable],
+        vec![
+            ApiError::OtherFlags,
+            ApiError::UnknownFlag,
+            ApiError::NoRoomToRemove,
+            ApiError::EventsUnavailable,
+        ],
     );
     operation.parameters = vec![flag_in_path(), public::stream_in_path()];
     operation
