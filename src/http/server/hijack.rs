@@ -74,6 +74,11 @@ impl Hijack {
         Hijack(Arc::new(Mutex::new(Some(Box::new(run)))))
     }
 
+    /// The body of a response that has none: a HEAD request for a stream.
+    pub fn of_nothing() -> Hijack {
+        Hijack(Arc::default())
+    }
+
     pub(super) fn start(&self, taken: HijackedConnection) -> Option<Run> {
         let run = self.0.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         Some(run(taken))

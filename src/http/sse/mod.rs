@@ -33,7 +33,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY};
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue, Response};
+use axum::http::{HeaderName, HeaderValue, Method, Response};
 use bytes::Bytes;
 
 pub use ack::acknowledge;
@@ -221,10 +221,20 @@ fn take_over_with(
     caller: &Caller,
     (subscriber, feed): (Subscriber, Option<Box<FeedFollower>>),
 ) -> Result<Response<Body>, ApiError> {
-    let stream = state
-        .hub
-        .open(follows, state.hub.opener(caller, address(state, head), subscriber.bytes()))?;
+    let opener = state.hub.opener(caller, address(state, head), subscriber.bytes());
     let hub = state.hub.clone();
+    let take_over = if head.method == Method::HEAD {
+        // No stream begins, so none makes room for it. A realtime stream always finds a place.
+        if feed.is_none() {
+            hub.check(&opener)?;
+        }
+        Hijack::of_nothing()
+    } else {
+        let stream = hub.open(follows, opener)?;
+        Hijack::new(move |taken| -> super::server::Run {
+            Box::pin(StreamSession::new(taken, stream, subscriber, feed, hub).run())
+        })
+    };
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -234,10 +244,7 @@ fn take_over_with(
     headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
     ResponseBuilder { state, snapshot: &state.live.current(), flag_changed_at: None }
         .describe(headers);
-    let run = move |taken| -> super::server::Run {
-        Box::pin(StreamSession::new(taken, stream, subscriber, feed, hub).run())
-    };
-    response.extensions_mut().insert(Hijack::new(run));
+    response.extensions_mut().insert(take_over);
     Ok(response)
 }
 

@@ -3,5 +3,6 @@
 mod bounds;
 mod convergence;
 mod gone;
+mod heads;
 mod under_flips;
 mod watch;
