@@ -74,7 +74,8 @@ pub async fn evaluate_poll(
             }
             let is_new = page.events > 0;
             counts.polled(if is_new { PollOutcome::New } else { PollOutcome::Empty });
-            let is_held = if_none_match(&head.headers, page.etag.as_bytes());
+            // Events are delivered, whatever tag their reader names.
+            let is_held = !is_new && if_none_match(&head.headers, page.etag.as_bytes());
             answer.page(page.body, &page.etag, is_held, is_new)
         }
         Err(refusal) => {

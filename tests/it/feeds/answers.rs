@@ -39,6 +39,13 @@ async fn an_idle_poll_is_a_304_and_nothing_else_is() {
         assert_ne!(answer.header("turnout-flag-revision"), "");
         assert_ne!(answer.header("turnout-time"), "");
     }
+    // A page of events is not held by anybody, whatever its reader says.
+    for held in ["*", "\"x\", *", first.header("etag")] {
+        let request = service.client.get(service.url("/v1/feeds/a/b-1")).bearer_auth(&token);
+        let answer = request.header("if-none-match", held).send().await.unwrap();
+        let answer = Answer::of(answer).await;
+        assert_eq!((answer.status, answer.ids()), (200, vec!["e-1".to_owned()]), "{held}");
+    }
     let longer = feeds.poll_as("u-1", "b-1", &format!("{query}&limit=7")).await;
     assert_ne!(longer.header("etag"), tag, "the limit is part of the tag");
     feeds.publish("b-1", json!({ "ended": true, "events": [] })).await;
