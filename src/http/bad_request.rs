@@ -9,6 +9,8 @@ pub enum BadRequest {
     NotJson { line: usize, column: usize, like: Option<&'static str> },
     #[error("the body is empty; send JSON like {like}; a session's user may leave the key out")]
     Empty { like: &'static str },
+    #[error("the body is empty; send JSON like {like}")]
+    EmptyBody { like: &'static str },
     #[error("the body ended before it was whole")]
     Incomplete,
     #[error("{0}")]

@@ -164,7 +164,10 @@ impl ApiError {
     pub fn status_and_code(&self) -> (StatusCode, Code) {
         match self {
             ApiError::BadQuestion(
-                BadRequest::NotJson { .. } | BadRequest::Empty { .. } | BadRequest::Incomplete,
+                BadRequest::NotJson { .. }
+                | BadRequest::Empty { .. }
+                | BadRequest::EmptyBody { .. }
+                | BadRequest::Incomplete,
             ) => (StatusCode::BAD_REQUEST, Code::ParseError),
             ApiError::BadQuestion(BadRequest::Shape(_)) => {
                 (StatusCode::BAD_REQUEST, Code::InvalidContext)

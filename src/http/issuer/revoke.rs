@@ -6,7 +6,7 @@ use axum::http::{Response, StatusCode};
 use turnout_api::sessions::{RevokeSessions, SessionsRevoked};
 
 use super::answer::unkept;
-use super::body::asked;
+use super::body::{OF_A_USER, asked};
 use crate::auth::ServerAction;
 use crate::flag::TargetingKey;
 use crate::http::error::ApiError;
@@ -39,7 +39,7 @@ pub async fn revoked(
     state: &PublicState,
     body: &[u8],
 ) -> Result<(StatusCode, SessionsRevoked), ApiError> {
-    let asked: RevokeSessions = asked(body)?;
+    let asked: RevokeSessions = asked(body, OF_A_USER)?;
     let user = user(&asked)?;
     let revocation = state.revoker.refuse(user);
     state.hub.look_at_streams_of(revocation.is_of_one_user().then(|| user.as_str()));

@@ -8,7 +8,7 @@ use axum::http::{Response, StatusCode};
 use turnout_api::sessions::{NewSession as Wanted, Session};
 
 use super::answer::unkept;
-use super::body::asked;
+use super::body::{OF_A_USER, asked};
 use crate::auth::{
     MAX_SESSION_STREAMS, MAX_SESSION_TTL_MS, MintError, NewSession, SESSION_TTL_MS, ServerAction,
 };
@@ -40,7 +40,7 @@ pub async fn create(State(state): State<PublicState>, request: Request) -> Respo
 
 /// Makes the session that a body asks for, for a caller who may.
 pub fn made(state: &PublicState, body: &[u8]) -> Result<Session, ApiError> {
-    let Wanted { targeting_key, attributes, streams, ttl_ms } = asked(body)?;
+    let Wanted { targeting_key, attributes, streams, ttl_ms } = asked(body, OF_A_USER)?;
     let subject = TargetingKey::parse(&targeting_key).ok().flatten().ok_or_else(|| {
         invalid(format!("`targetingKey` has 1 to {MAX_UNIT_BYTES} bytes: who the session is for"))
     })?;

@@ -29,6 +29,8 @@ use crate::quota::Policy;
 use crate::snapshot::{Position, Snapshot};
 
 pub const TOKEN_PATH: &str = "/v1/token";
+/// What a body looks like.
+const LIKE: &str = r#"{"flag": "…", "stream": "…"}"#;
 /// The most streams of a token.
 pub const MAX_TOKEN_STREAMS: usize = 20;
 /// A token that lives less is not made: it ends by whole seconds, and could be over at once.
@@ -68,7 +70,7 @@ async fn minted(
 ) -> Result<StreamToken, ApiError> {
     let (caller, bytes) = with_body(state, caller, MAX_BODY_BYTES, body).await?;
     let Caller::User(session) = &caller else { return Err(ApiError::Unauthenticated) };
-    let Wanted { flag, stream, streams, attributes } = asked(&bytes)?;
+    let Wanted { flag, stream, streams, attributes } = asked(&bytes, LIKE)?;
     let streams = named_once(stream, streams)?;
     catch_up(state, headers).await?;
     let question = Question { targeting_key: None, attributes };
@@ -184,8 +186,9 @@ async fn readable(
 
 /// Waits until this node knows the revision of the flag that the client has heard of.
 async fn catch_up(state: &PublicState, headers: &HeaderMap) -> Result<(), ApiError> {
-    let heard = headers.get(FLAG_REVISION).and_then(|text| text.to_str().ok()?.parse().ok());
-    let Some(heard): Option<Position> = heard else { return Ok(()) };
+    let heard = headers.get_all(FLAG_REVISION).iter();
+    let heard = heard.filter_map(|text| text.to_str().ok()?.parse::<Position>().ok()).max();
+    let Some(heard) = heard else { return Ok(()) };
     let mut positions = state.live.positions();
     let reached = positions.wait_for(|position| *position >= heard);
     match timeout(CATCH_UP, reached).await {

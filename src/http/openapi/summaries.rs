@@ -11,7 +11,10 @@ impl ApiError {
     pub fn summary(&self) -> &'static str {
         match self {
             ApiError::BadQuestion(
-                BadRequest::NotJson { .. } | BadRequest::Empty { .. } | BadRequest::Incomplete,
+                BadRequest::NotJson { .. }
+                | BadRequest::Empty { .. }
+                | BadRequest::EmptyBody { .. }
+                | BadRequest::Incomplete,
             ) => "the body is not JSON, or not whole",
             ApiError::BadQuestion(BadRequest::Shape(_)) => {
                 "the body has another shape, or its targeting key too many bytes"

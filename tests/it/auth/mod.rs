@@ -2,6 +2,7 @@
 //! operators, and how they end.
 
 mod credentials;
+mod empty_bodies;
 mod key_problems;
 mod keys;
 mod own_keys;

@@ -472,7 +472,7 @@ async fn a_bad_body_revokes_nothing() {
     let long = "u".repeat(257);
     let longest = "u".repeat(256);
     for (body, status, code) in [
-        (String::new(), 400, "invalid-request"),
+        (String::new(), 400, "parse-error"),
         ("{}".to_owned(), 400, "invalid-request"),
         ("[]".to_owned(), 400, "invalid-request"),
         ("u-1".to_owned(), 400, "parse-error"),
