@@ -7,7 +7,7 @@ use axum::http::{HeaderName, Response};
 
 use super::follower::FeedFollower;
 use crate::feeds::{BadQuery, From, Reader, parameters};
-use crate::http::bearer::{API_KEY, bearer};
+use crate::http::bearer::{API_KEY, bearer, only};
 use crate::http::error::ApiError;
 use crate::http::feeds::{FeedAnswer, StreamPath, check_flag, names, stream_of};
 use crate::http::issuer::{TokenContext, is_realtime};
@@ -96,11 +96,13 @@ async fn opened(
     open_realtime(state, head, key.flag().clone(), context.kept, feed)
 }
 
-/// Where a stream begins: behind the last message that its client has, or behind a cursor.
+/// Where a stream begins: behind the last message that its client has, or behind a cursor. A header
+/// that stands there twice, or without a value, does not say where.
 fn begin(head: &Parts) -> Result<From<'_>, ApiError> {
-    if let Some(last) = head.headers.get(LAST_EVENT_ID) {
-        let cursor = last.to_str().map_err(|_| ApiError::BadCursor)?;
-        return Ok(From::After(cursor.into()));
+    let last = only(&head.headers, &LAST_EVENT_ID).map_err(|_| ApiError::BadCursor)?;
+    if let Some(last) = last {
+        let cursor = last.to_str().ok().filter(|cursor| !cursor.is_empty());
+        return Ok(From::After(cursor.ok_or(ApiError::BadCursor)?.into()));
     }
     let [cursor] = parameters(head.uri.query(), ["cursor"])
         .map_err(|_| ApiError::BadLimit(BadQuery::Cursor))?;

@@ -4,7 +4,7 @@ use serde_json::json;
 use turnout::http::StreamLimits;
 
 use super::{Realtime, ids};
-use crate::feeds::{event, numbered};
+use crate::feeds::{Answer, event, numbered};
 use crate::support::guarded::SERVER_KEY;
 use crate::support::wait_until;
 use crate::support::watcher::Watcher;
@@ -72,6 +72,24 @@ async fn a_stream_that_is_made_anew_is_begun_anew_and_one_that_ends_says_so() {
     realtime.publish_numbers("b-1", 7..=8).await;
     let cursor = realtime.refused(&token, "/v1/realtime/a/b-1?cursor=abc").await;
     assert_eq!(cursor, (400, "bad-cursor".to_owned()));
+    // What does not name one place is refused, and no part of it taken.
+    let service = &realtime.guarded.service;
+    let page = realtime.ask(reqwest::Method::GET, "/v1/feeds/a/b-1", SERVER_KEY, json!({})).await;
+    let good = page.cursor();
+    for (path, lines) in [
+        ("/v1/realtime/a/b-1", &[&*good, &good][..]),
+        ("/v1/realtime/a/b-1", &[&good, "x"]),
+        ("/v1/realtime/a/b-1", &["", &good]),
+        ("/v1/realtime/a/b-1?cursor=now", &[""]),
+        ("/v1/realtime/a/b-1", &[""]),
+    ] {
+        let mut request = service.client.get(service.url(path)).bearer_auth(&token);
+        for line in lines {
+            request = request.header("last-event-id", *line);
+        }
+        let answer = Answer::of(request.send().await.unwrap()).await;
+        assert_eq!((answer.status, answer.code()), (400, "bad-cursor"), "{path} {lines:?}");
+    }
     let mut stream = realtime.open(&token, "b-1", None).await;
     assert_eq!(stream.next().await.kind(), "strategy");
     assert_eq!(ids(&stream.next().await.data), ["e-7", "e-8"]);
