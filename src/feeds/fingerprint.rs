@@ -145,15 +145,13 @@ fn number(word: &[u8], out: &mut Vec<u8>) {
     let mantissa_end =
         rest.iter().position(|byte| matches!(byte, b'e' | b'E')).unwrap_or(rest.len());
     let (mantissa, exponent) = rest.split_at(mantissa_end);
-    let written = exponent.get(1..).map(|text| String::from_utf8_lossy(text).into_owned());
-    // An exponent beyond this range belongs to a number that no reader distinguishes.
-    let mut power: i128 = written.map_or(0, |text| text.parse().unwrap_or(i128::from(i64::MAX)));
     let decimals = mantissa.iter().position(|byte| *byte == b'.');
-    power -= decimals.map_or(0, |at| (mantissa.len() - at - 1) as i128);
+    // What the digits alone add to the exponent: at most their count.
+    let mut shift = -decimals.map_or(0, |at| (mantissa.len() - at - 1) as i128);
     let mut digits: Vec<u8> = mantissa.iter().copied().filter(u8::is_ascii_digit).collect();
     while digits.last() == Some(&b'0') {
         digits.pop();
-        power += 1;
+        shift += 1;
     }
     let leading = digits.iter().take_while(|digit| **digit == b'0').count();
     digits.drain(..leading);
@@ -163,9 +161,50 @@ fn number(word: &[u8], out: &mut Vec<u8>) {
     }
     out.push(if negative { b'-' } else { b'+' });
     out.extend_from_slice(&digits);
-    out.push(b'e');
-    out.extend_from_slice(power.to_string().as_bytes());
+    match Exponent::of(exponent) {
+        Exponent::Short(exponent) => {
+            out.push(b'e');
+            out.extend_from_slice((exponent + shift).to_string().as_bytes());
+        }
+        Exponent::Long { is_negative, digits } => {
+            out.extend_from_slice(if is_negative { b"E-" } else { b"E+" });
+            out.extend_from_slice(digits);
+            out.push(b' ');
+            out.extend_from_slice(shift.to_string().as_bytes());
+        }
+    }
     out.push(b';');
+}
+
+/// So many digits of an exponent are calculated with.
+const MAX_EXPONENT_DIGITS: usize = 30;
+
+/// The exponent of a number.
+enum Exponent<'a> {
+    Short(i128),
+    /// Without leading zeros. Nothing is added to it: two ways of writing such a number are two
+    /// numbers.
+    Long {
+        is_negative: bool,
+        digits: &'a [u8],
+    },
+}
+
+impl Exponent<'_> {
+    /// Of what follows the mantissa: nothing, or `e` and a number with or without a sign.
+    fn of(written: &[u8]) -> Exponent<'_> {
+        let signed = written.get(1..).unwrap_or_default();
+        let is_negative = signed.first() == Some(&b'-');
+        let digits = signed.strip_prefix(b"-").or(signed.strip_prefix(b"+")).unwrap_or(signed);
+        let zeros = digits.iter().take_while(|digit| **digit == b'0').count();
+        let digits = digits.get(zeros..).unwrap_or_default();
+        if digits.len() > MAX_EXPONENT_DIGITS {
+            return Exponent::Long { is_negative, digits };
+        }
+        let add = |sum: i128, digit: &u8| sum * 10 + i128::from(digit.saturating_sub(b'0'));
+        let size = digits.iter().fold(0, add);
+        Exponent::Short(if is_negative { -size } else { size })
+    }
 }
 
 #[cfg(test)]
@@ -183,6 +222,31 @@ mod tests {
             ("0.1", "0.10", true),
             ("18446744073709551617", "18446744073709551618", false),
             ("1e400", "1e401", false),
+            ("1e+00002", "100", true),
+            ("0e99999999999999999999999999999999999999999", "0", true),
+            (
+                "1e9999999999999999999999999999999999999999",
+                "1e-9999999999999999999999999999999999999999",
+                false,
+            ),
+            (
+                "1e9999999999999999999999999999999999999999",
+                "1e9999999999999999999999999999999999999998",
+                false,
+            ),
+            (
+                "1e9999999999999999999999999999999999999999",
+                "1E+09999999999999999999999999999999999999999",
+                true,
+            ),
+            (
+                "1e9999999999999999999999999999999999999999",
+                "10e9999999999999999999999999999999999999999",
+                false,
+            ),
+            ("10e170141183460469231731687303715884105727", "1", false),
+            ("0.1e-170141183460469231731687303715884105728", "1", false),
+            ("1e99999999999999999999", "1e9223372036854775807", false),
             ("-1", "1", false),
             ("\"\\u0061\"", "\"a\"", true),
             ("\"1\"", "1", false),
