@@ -1,5 +1,6 @@
 //! How a narrowing change goes live: the journal append and the commit run concurrently, and it is
-//! live when the first of them is durable, or in memory alone when neither was in time.
+//! live when the first of them is durable, or in memory alone when neither was in time. Where the
+//! journal hangs, only the first change waits for it: see `late_journal`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -89,6 +90,8 @@ impl Inner {
         match timeout_at(began + COMMIT_WAIT_TIMEOUT, &mut committed).await {
             Ok(Ok(revision)) => CommandOutcome::Committed { revision, parts },
             _ => {
+                // A late journal may have got it meanwhile.
+                let is_journaled = is_journaled || self.fast_path.journaled.lock().contains(&id);
                 // The file may have been deleted since it was written.
                 let survives_restart = is_journaled && self.survives(&id).await;
                 self.fast_path.dismiss_waiter(&id);

@@ -2,7 +2,7 @@
 //! waits for their commits.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::oneshot;
 
@@ -16,6 +16,9 @@ pub(super) struct FastPath {
     /// One narrowing change at a time.
     pub lock: AsyncLock<()>,
     pub journal: AsyncLock<Option<Journal>>,
+    /// Whether a write to the journal was not done in time, and nothing waits for the journal until
+    /// it is; see `late_journal`.
+    pub is_journal_late: AtomicBool,
     /// How many bytes of the journal were in use when it was last free; see [`FastPath::journal_used`].
     used: Lock<Option<usize>>,
     /// The names of entries that a start would find in the journal.
@@ -43,6 +46,7 @@ impl Default for FastPath {
         FastPath {
             lock: AsyncLock::new(Rank::FastPath, ()),
             journal: AsyncLock::new(Rank::Journal, None),
+            is_journal_late: AtomicBool::new(false),
             used: Lock::default(),
             journaled: Lock::default(),
             committed: Lock::default(),

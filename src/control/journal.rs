@@ -16,11 +16,15 @@ use crate::ledger::{PendingEntry, without_superseded};
 
 /// The longest wait for the journal before the change lives in memory alone.
 const JOURNAL_TIMEOUT: Duration = Duration::from_millis(300);
+const LATE: &str = "it does not answer in time";
 
 impl Inner {
     /// Journals an entry and returns whether it is durable. A disk that hangs does not delay the
-    /// caller for long.
+    /// caller for long, and the callers after it not at all.
     pub(super) async fn journal(self: &Arc<Self>, pending: PendingEntry) -> bool {
+        if self.is_journal_late() {
+            return false;
+        }
         let inner = self.clone();
         let append = async move {
             let mut journal = inner.fast_path.journal.lock().await.handed_over();
@@ -29,7 +33,10 @@ impl Inner {
         let written = match timeout(JOURNAL_TIMEOUT, append).await {
             Ok(Ok(written)) => written,
             Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err("it does not answer in time".to_owned()),
+            Err(_) => {
+                self.follow_late_journal();
+                Err(LATE.to_owned())
+            }
         };
         let journaled = written.is_ok();
         self.report_journal(written.err());
@@ -54,6 +61,9 @@ impl Inner {
     /// Checks that the journal is at its path with every pending entry, and makes it anew if it is
     /// not.
     pub(super) async fn look_at_journal(self: &Arc<Self>) -> bool {
+        if self.is_journal_late() {
+            return false;
+        }
         let inner = self.clone();
         let look = async move {
             let mut journal = inner.fast_path.journal.lock().await.handed_over();
@@ -69,13 +79,17 @@ impl Inner {
                 self.report_journal(looked.err().or(full.map(|full| full.to_string())));
                 is_there
             }
+            Ok(Err(_)) => false,
             // The disk did not answer.
-            Ok(Err(_)) | Err(_) => false,
+            Err(_) => {
+                self.follow_late_journal();
+                false
+            }
         }
     }
 
     /// Adds an entry, or checks that every entry is there.
-    fn write_to_journal(
+    pub(super) fn write_to_journal(
         &self,
         journal: &mut AsyncLocked<Option<Journal>>,
         entry: Option<&PendingEntry>,

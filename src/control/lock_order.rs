@@ -86,10 +86,17 @@ impl<T> DerefMut for Locked<'_, T> {
 }
 
 /// A lock that is held across an `await`.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct AsyncLock<T> {
     rank: Rank,
     inner: Arc<AsyncMutex<T>>,
+}
+
+/// The same lock.
+impl<T> Clone for AsyncLock<T> {
+    fn clone(&self) -> AsyncLock<T> {
+        AsyncLock { rank: self.rank, inner: self.inner.clone() }
+    }
 }
 
 /// The value that an [`AsyncLock`] guards; dropping it unlocks. It may move to another task or

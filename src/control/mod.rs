@@ -9,7 +9,7 @@
 //! | `ServedState` | the effective state, and the live snapshot | `served_state`, `go_live` |
 //! | `StoreHandle` | the database in use, for reads and for the committer | `store_handle`, `database_status` |
 //! | `Committer` | the right to commit: one revision at a time | `committer`, `commit`, `replay`, `catch_up` |
-//! | `FastPath` | narrowing changes until they are committed | `fast_path`, `apply_pending`, `journal` |
+//! | `FastPath` | narrowing changes until they are committed | `fast_path`, `apply_pending`, `journal`, `late_journal` |
 //! | `Witnesses` | the copies beside the database, and what they held at the start | `witnesses`, `copies` |
 //!
 //! `coordinator` holds them together. `lock_order` states the order in which their locks are taken.
@@ -65,6 +65,7 @@ mod issuer_keys;
 mod journal;
 mod key_locks;
 mod known_states;
+mod late_journal;
 mod lock_order;
 mod maintenance;
 mod problems;

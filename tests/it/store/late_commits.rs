@@ -16,6 +16,7 @@ use crate::support::{Save, flag, wait_until};
 pub struct Hanging {
     pub program: Program,
     folder: TempDir,
+    file: &'static str,
 }
 
 pub fn at(key: &str, share: &str) -> String {
@@ -24,20 +25,29 @@ pub fn at(key: &str, share: &str) -> String {
 
 impl Hanging {
     pub async fn start() -> Hanging {
-        let files = [("f.yaml", at("f", "100%")), ("g.yaml", at("g", "100%"))];
-        let home = home(&files.each_ref().map(|(n, t)| (*n, &**t)));
-        let hanging = Hanging::start_in(home, TempDir::new().unwrap()).await;
+        Hanging::start_with(&["f", "g"], "/turnout.db").await
+    }
+
+    /// With these flags, where files hang whose paths contain this.
+    pub async fn start_with(flags: &[&str], file: &'static str) -> Hanging {
+        let files: Vec<_> =
+            flags.iter().map(|key| (format!("{key}.yaml"), at(key, "100%"))).collect();
+        let files: Vec<_> = files.iter().map(|(name, text)| (&**name, &**text)).collect();
+        let hanging = Hanging::start_in(home(&files), TempDir::new().unwrap(), file).await;
         hanging.settles("the files").await;
         hanging
     }
 
-    async fn start_in(home: TempDir, folder: TempDir) -> Hanging {
+    async fn start_in(home: TempDir, folder: TempDir, file: &'static str) -> Hanging {
         let (preload, hangs) = (slowing_library(&folder), folder.path().join("hang"));
-        let settings =
-            [("LD_PRELOAD", preload.to_str().unwrap()), ("HANG_WHILE", hangs.to_str().unwrap())];
+        let settings = [
+            ("LD_PRELOAD", preload.to_str().unwrap()),
+            ("HANG_WHILE", hangs.to_str().unwrap()),
+            ("SLOW_FILE", file),
+        ];
         let program = Program::start(home, &settings);
         program.serves().await;
-        Hanging { program, folder }
+        Hanging { program, folder, file }
     }
 
     /// Ends it as a crash does, and starts it again.
@@ -46,7 +56,7 @@ impl Hanging {
         self.program.exit().await;
         let home = std::mem::replace(&mut self.program.home, TempDir::new().unwrap());
         let _ = fs::remove_file(home.path().join("data/addresses.json"));
-        Hanging::start_in(home, self.folder).await
+        Hanging::start_in(home, self.folder, self.file).await
     }
 
     pub async fn get(&self, path: &str) -> Json {

@@ -4,6 +4,7 @@ mod addresses;
 mod following;
 mod history;
 mod hung_commits;
+mod hung_files;
 mod late_commits;
 mod long_lists;
 mod long_reads;
