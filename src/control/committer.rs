@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::AbortHandle;
+
 use crate::ledger::{Actor, Change, ChangeSource, ContentCache, ContentHash, Credential};
 use crate::store::{Store, StoreError};
 
@@ -16,6 +18,8 @@ pub(super) const MAX_TRIES: usize = 16;
 pub(super) struct Committer {
     /// The database that was lost last: its files must be released before they are opened again.
     pub lost: Option<Arc<Store>>,
+    /// A look at the lost database that did not end in time: while it hangs, no other is begun.
+    pub late_look: Option<AbortHandle>,
     /// Credentials that the database has in the form of older builds and not yet in a revision;
     /// `None` once they are all brought over.
     pub old_tokens: Option<Vec<Credential>>,

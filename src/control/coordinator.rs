@@ -29,6 +29,7 @@ use crate::ledger::EffectiveState;
 use crate::live::Live;
 use crate::moment::Deadline;
 use crate::store::{ExpectedHistory, Store};
+use crate::time_limit::OneAtATime;
 
 /// The one way in for every change. Clones share it.
 #[derive(Clone, Debug)]
@@ -63,6 +64,8 @@ pub(super) struct Inner {
     /// Why the last commit was refused, until one is taken.
     pub refused: Lock<Option<String>>,
     pub disk: DiskCheck,
+    /// One look at the data folder at a time: it may hang.
+    pub folder_check: OneAtATime<Result<(), String>>,
     pub revocations: SessionRevocations,
     /// Notified when `maintenance` has something to do: a pending entry, an expiry that widens.
     pub wake: Notify,

@@ -1,5 +1,9 @@
 //! The copies of the state beside the database, as witnesses of it.
 
+use std::sync::Arc;
+
+use tokio::task::spawn_blocking;
+
 use super::Inner;
 use super::recovery::{Copies, CopyState, Foreign, JournalWitness};
 use crate::ledger::KnownHead;
@@ -7,13 +11,15 @@ use crate::ledger::KnownHead;
 impl Inner {
     /// Files of another history than the database and the journal are not witnesses, and are not
     /// kept as the state before the last one.
-    pub(super) fn distrust_foreign(&self, foreign: Foreign, copies: &Copies) {
+    pub(super) async fn distrust_foreign(self: &Arc<Self>, foreign: Foreign, copies: &Copies) {
         *self.witnesses.known.lock() = copies.known().cloned();
         *self.witnesses.copies.lock() = Some(copies.clone());
         if foreign.last_good {
             self.store.forget_saved_head();
             // Where it cannot be moved aside, it stays where it is until another takes its place.
-            let _ = self.witnesses.last_good.lock().set_aside();
+            let inner = self.clone();
+            let set_aside = move || inner.witnesses.last_good.lock().set_aside();
+            let _ = spawn_blocking(set_aside).await;
         }
     }
 

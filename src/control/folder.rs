@@ -7,8 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::time::timeout;
-
 use super::{Inner, Problem, ProblemKind};
 use crate::data_dir::FolderAtPath;
 
@@ -19,12 +17,9 @@ impl Inner {
     /// Locks the folder at the path. An error says why the folder must not be written to.
     pub(super) async fn look_at_folder(self: &Arc<Self>) -> Result<(), String> {
         let inner = self.clone();
-        match timeout(CHECK_TIMEOUT, tokio::task::spawn_blocking(move || inner.hold_folder())).await
-        {
-            Ok(Ok(held)) => held,
-            // A disk that does not answer reveals nothing; writes to it fail by themselves.
-            Ok(Err(_)) | Err(_) => Ok(()),
-        }
+        let looked = self.folder_check.within(CHECK_TIMEOUT, move || inner.hold_folder()).await;
+        // A disk that does not answer reveals nothing; writes to it fail by themselves.
+        looked.unwrap_or(Ok(()))
     }
 
     /// Like `look_at_folder`, on a thread that may wait for the disk.

@@ -1,30 +1,20 @@
-//! Retries for as long as it takes: opening a lost database, committing pending changes, expiries,
+//! Retries for as long as it takes: looking after the database, committing pending changes, expiries,
 //! saving the last good state.
 
-use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use super::committer::{Committer, READ_TIMEOUT};
-use super::recovery::{DatabaseFound, Decision, Foreign, decide, look_at_database, why_held};
 use super::{Database, Inner, Problem, ProblemKind};
 use crate::data_dir::Beside;
 use crate::ledger::{Credential, KnownHead};
 use crate::moment::LeapWatch;
-use crate::store::{Store, StoreError};
 
 /// How often the database's head is checked, and how often a lost database is tried.
 pub(super) const CHECK_INTERVAL: Duration = Duration::from_secs(2);
-/// The longest wait for a lost database to open.
-const OPEN_TIMEOUT: Duration = Duration::from_millis(1500);
-/// The part of that time that the check of its pages may take.
-const PAGE_CHECK_TIMEOUT: Duration = Duration::from_millis(700);
-/// How long until the pages of a damaged database are checked again.
-const PAGE_CHECK_INTERVAL: Duration = Duration::from_secs(30);
 /// Changes within this time are saved together.
 const COALESCE_DELAY: Duration = Duration::from_millis(250);
 
@@ -82,10 +72,6 @@ pub(super) async fn save_last_good_loop(inner: Weak<Inner>) {
     }
 }
 
-async fn check_pages(path: &Path) -> Result<(), StoreError> {
-    Store::open_sqlite_to_read(path).await?.check_pages().await
-}
-
 impl Inner {
     /// Checks whether the database is still there, or is back.
     async fn look(self: &Arc<Self>, committer: &mut Committer, woken: bool) {
@@ -114,108 +100,9 @@ impl Inner {
         }
     }
 
-    async fn reopen(self: &Arc<Self>, committer: &mut Committer) {
-        if !self.let_go_of_lost(committer).await {
-            return;
-        }
-        let mut copies = self.copies();
-        // The database can end neither of these two.
-        if !copies.journal.doubt.is_none() || self.witnesses.is_unsound.load(Ordering::Relaxed) {
-            return;
-        }
-        let path = self.data.database();
-        let looking = look_at_database(&path, &copies, PAGE_CHECK_TIMEOUT);
-        let late = |_| DatabaseFound::OutOfReach("the database does not answer in time".to_owned());
-        let found = timeout(OPEN_TIMEOUT, looking).await.unwrap_or_else(late);
-        let since_ms = self.clock.wall_ms();
-        let (without_foreign, foreign) = copies.without_foreign(&found.witness());
-        if foreign != Foreign::default() {
-            copies = without_foreign;
-            self.distrust_foreign(foreign, &copies);
-        }
-        let decision = decide(&found.witness(), &copies);
-        let opened = match &decision {
-            Decision::Serve => Some(timeout(OPEN_TIMEOUT, self.open_store()).await),
-            Decision::First => Some(timeout(OPEN_TIMEOUT, self.make_store()).await),
-            Decision::Hold { .. } => None,
-        };
-        match opened
-            .map(|opened| opened.unwrap_or_else(|_| Err("it does not answer in time".to_owned())))
-        {
-            Some(Ok(opened)) => {
-                self.adopt_store(committer, opened, &[]).await;
-                if let DatabaseFound::Good { store, pages: Some(pages), .. } = found {
-                    self.await_pages(store, pages);
-                }
-                let recording = self.clone();
-                // Ingests the files that waited, after the committer is free.
-                tokio::spawn(async move { recording.record().await });
-            }
-            Some(Err(why)) => self.set_database(Database::Down { why, since_ms }),
-            None => {
-                let is_held = self.is_held() || matches!(found, DatabaseFound::Good { .. });
-                let why = if is_held { why_held(&found, &copies, &decision) } else { found.why() };
-                self.set_database(if is_held {
-                    Database::Held { why, since_ms }
-                } else {
-                    Database::Down { why, since_ms }
-                });
-            }
-        }
-    }
-
     /// Whether a person must decide before any widening change or any file is taken in.
     pub(super) fn is_held(&self) -> bool {
         self.store.is_held()
-    }
-
-    /// Stops using a database whose pages turn out to be damaged, until they are sound.
-    pub(super) fn await_pages(
-        self: &Arc<Self>,
-        store: Arc<Store>,
-        pages: JoinHandle<Result<(), StoreError>>,
-    ) {
-        let inner = Arc::downgrade(self);
-        tokio::spawn(async move {
-            let checked = pages.await;
-            drop(store);
-            let mut fault = checked.unwrap_or(Ok(())).err().filter(StoreError::is_damage);
-            while let (Some(error), Some(inner)) = (fault, inner.upgrade()) {
-                inner.distrust(error.chain()).await;
-                let path = inner.data.database();
-                drop(inner);
-                sleep(PAGE_CHECK_INTERVAL).await;
-                fault = check_pages(&path).await.err();
-            }
-            if let Some(inner) = inner.upgrade() {
-                inner.witnesses.is_unsound.store(false, Ordering::Relaxed);
-                inner.wake.notify_one();
-            }
-        });
-    }
-
-    async fn distrust(self: &Arc<Self>, why: String) {
-        let mut committer = self.committer.lock().await;
-        if !self.witnesses.is_unsound.swap(true, Ordering::Relaxed) {
-            self.lose(&mut committer, &why);
-            self.set_database(Database::Held { why, since_ms: self.clock.wall_ms() });
-        }
-    }
-
-    /// Whether the files of the lost database are released.
-    async fn let_go_of_lost(&self, committer: &mut Committer) -> bool {
-        let Some(lost) = committer.lost.take() else { return true };
-        match Arc::try_unwrap(lost) {
-            Ok(store) => {
-                // The thread of a disk that hangs waits for it alone.
-                let _ = timeout(OPEN_TIMEOUT, store.release()).await;
-                true
-            }
-            Err(in_use) => {
-                committer.lost = Some(in_use);
-                false
-            }
-        }
     }
 
     /// Saves the last good state, and returns whether what is live is on disk.

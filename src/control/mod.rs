@@ -30,6 +30,7 @@
 //! | `adopt`, `known_states` | from when on a database is used |
 //! | `quarantine`, `stand_in` | which of its rows are right, and what replaces the others |
 //! | `maintenance` | what is tried again until it succeeds |
+//! | `reopen` | when a lost database is used again |
 //! | `saving`, `disk`, `folder`, `clock_watch`, `staleness`, `problems` | what is wrong now |
 
 mod admin_token;
@@ -72,6 +73,7 @@ mod problems;
 mod quarantine;
 mod reconcile;
 mod recovery;
+mod reopen;
 mod replay;
 mod retirement;
 mod row_problem;

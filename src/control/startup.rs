@@ -40,6 +40,7 @@ use crate::live::Live;
 use crate::public_path::PublicPath;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
+use crate::time_limit::OneAtATime;
 
 /// How long a database may take at a start when there is a last good state to serve, and when there
 /// is none.
@@ -117,6 +118,7 @@ impl Coordinator {
             problems: Arc::default(),
             refused: Lock::default(),
             disk: DiskCheck::default(),
+            folder_check: OneAtATime::default(),
             revocations,
             wake: Notify::new(),
             ends_changed: Notify::new(),
@@ -181,7 +183,7 @@ impl Inner {
         if foreign != Foreign::default() {
             copies = without_foreign;
             files.leave_out(foreign);
-            self.distrust_foreign(foreign, &copies);
+            self.distrust_foreign(foreign, &copies).await;
             let now = self.clock.wall_ms();
             self.state().know_revoked(
                 files.credentials().filter(|credential| credential.record.is_needed(now)),

@@ -59,7 +59,7 @@ impl Store {
     /// Makes the database file of a data folder, named `epoch`.
     pub async fn make_sqlite(path: &Path, epoch: &str) -> Result<(), StoreError> {
         let draft = Store::draft_sqlite(path, epoch).await?;
-        Store::put_sqlite_in_place(&draft, path)
+        Store::put_sqlite_in_place(&draft, path).await
     }
 
     /// Makes a database file beside its path, and says where: what must be in it from the first is
@@ -70,14 +70,15 @@ impl Store {
 
     /// Gives a drafted database its name, whole or not at all. One that is there is kept beside it
     /// for a person to look at.
-    pub fn put_sqlite_in_place(draft: &Path, path: &Path) -> Result<(), StoreError> {
-        let put = || {
-            if sqlite::are_any(path) {
-                sqlite::set_aside(path)?;
+    pub async fn put_sqlite_in_place(draft: &Path, path: &Path) -> Result<(), StoreError> {
+        let (draft, path) = (draft.to_owned(), path.to_owned());
+        let put = move || {
+            if sqlite::are_any(&path) {
+                sqlite::set_aside(&path)?;
             }
-            sqlite::put_in_place(draft, path)
+            sqlite::put_in_place(&draft, &path)
         };
-        put().map_err(|source| StoreError::Database {
+        sqlite::on_disk(put).await.map_err(|source| StoreError::Database {
             doing: "put the database file in place",
             source: sqlx::Error::Io(source),
         })

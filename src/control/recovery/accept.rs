@@ -109,7 +109,7 @@ impl Inner {
             carried::whole(catalog, credentials.collect(), &copies.journal.doubt.credentials, now);
         let draft = Store::draft_sqlite(&path, &epoch).await.map_err(not_accepted)?;
         fill(&draft, copies, &carried).await.map_err(not_accepted)?;
-        Store::put_sqlite_in_place(&draft, &path).map_err(not_accepted)
+        Store::put_sqlite_in_place(&draft, &path).await.map_err(not_accepted)
     }
 }
 

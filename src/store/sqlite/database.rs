@@ -8,7 +8,7 @@ use sqlx::{Connection, Row};
 use tokio::sync::Mutex;
 
 use super::connection::connect_reader;
-use super::files::Files;
+use super::file_check::FileCheck;
 use super::old_tokens;
 use super::reader::{Pages, Reader, unless_silent};
 use super::writer::Writer;
@@ -31,7 +31,7 @@ pub struct Sqlite {
     pub(super) options: SqliteConnectOptions,
     /// The files as they were when they were opened: a deleted file would take every write and lose
     /// it.
-    pub(super) files: Files,
+    pub(super) files: FileCheck,
     pub(super) writer: Writer,
     pub(super) reader: Reader,
     /// Locked while blobs are staged: blobs that an earlier staging left, and no revision names,
@@ -41,7 +41,7 @@ pub struct Sqlite {
 
 impl Sqlite {
     pub async fn identify(&self, from: &[&KnownHead]) -> Result<Identity, StoreError> {
-        self.check_file()?;
+        self.check_file().await?;
         let mut reader = self.reader.lock().await;
         let mut reading = reader.begin().await.map_err(StoreError::doing("read"))?;
         check::identify(&mut reading, from).await
@@ -57,13 +57,13 @@ impl Sqlite {
     }
 
     pub async fn head(&self) -> Result<(String, Head), StoreError> {
-        self.check_file()?;
+        self.check_file().await?;
         let row = sqlx::query("SELECT * FROM head").fetch_one(&mut *self.reader.lock().await).await;
         rows::head(&row.map_err(StoreError::doing("read the head"))?)
     }
 
     pub async fn load(&self, cached: &Blobs) -> Result<Loaded, StoreError> {
-        self.check_file()?;
+        self.check_file().await?;
         let (epoch, head, standing, old_tokens) = {
             let mut reader = self.reader.lock().await;
             let mut reading = reader.begin().await.map_err(StoreError::doing("read"))?;
@@ -84,25 +84,25 @@ impl Sqlite {
     }
 
     pub async fn commit(&self, commit: Commit<'_>) -> Result<(), StoreError> {
-        self.check_file()?;
+        self.check_file().await?;
         self.writer.commit(&commit).await?;
         // A file that was unlinked meanwhile took the commit with it.
-        self.check_file().map_err(|_| StoreError::Lost)
+        self.check_file().await.map_err(|_| StoreError::Lost)
     }
 
     pub async fn pass_over(&self, up_to: u64, like: &Revision) -> Result<bool, StoreError> {
-        self.check_file()?;
+        self.check_file().await?;
         let passed = self.writer.pass_over(up_to, like).await?;
-        self.check_file().map_err(|_| StoreError::Lost)?;
+        self.check_file().await.map_err(|_| StoreError::Lost)?;
         Ok(passed)
     }
 
     pub async fn try_writing(&self) -> Result<(), StoreError> {
-        self.check_file()?;
+        self.check_file().await?;
         const WRITE: &str = "BEGIN IMMEDIATE; UPDATE head SET only_row = only_row; COMMIT";
         let mut taken = self.writer.take().await?;
         sqlx::raw_sql(WRITE)
-            .execute(&mut taken.connection)
+            .execute(taken.connection())
             .await
             .map_err(StoreError::doing("write"))?;
         taken.release();
@@ -134,7 +134,7 @@ impl Sqlite {
         limit: u32,
         cached: &Blobs,
     ) -> Result<Vec<StoredWithBlobs>, StoreError> {
-        self.check_file()?;
+        self.check_file().await?;
         following::revisions_after(&self.reader, head, limit, cached).await
     }
 
@@ -211,7 +211,7 @@ impl Sqlite {
         expected: &ExpectedHistory,
         silence: Duration,
     ) -> Result<VerifyReport, StoreError> {
-        self.check_file()?;
+        self.check_file().await?;
         // With its own page counter: reads of other callers do not prove that this reading makes
         // progress.
         let pages = Pages::default();
@@ -235,7 +235,7 @@ impl Sqlite {
     }
 
     pub async fn forget_old_tokens(&self) -> Result<(), StoreError> {
-        self.check_file()?;
+        self.check_file().await?;
         old_tokens::forget(&self.writer).await
     }
 
@@ -250,11 +250,11 @@ impl Sqlite {
     }
 
     pub async fn move_cursor(&self, reader: &str, revision: u64) -> Result<(), StoreError> {
-        self.check_file()?;
+        self.check_file().await?;
         const MOVE: &str = "INSERT INTO cursors (reader, revision) VALUES ($1, $2) ON CONFLICT (reader) DO UPDATE SET revision = $2";
         let query = sqlx::query(MOVE).bind(reader.to_owned()).bind(revision as i64);
         let mut taken = self.writer.take().await?;
-        query.execute(&mut taken.connection).await.map_err(StoreError::doing("move a cursor"))?;
+        query.execute(taken.connection()).await.map_err(StoreError::doing("move a cursor"))?;
         taken.release();
         Ok(())
     }
@@ -263,7 +263,7 @@ impl Sqlite {
         // Errors of the last writes are ignored: every commit is durable already.
         if let Ok(mut taken) = self.writer.take().await
             && sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
-                .execute(&mut taken.connection)
+                .execute(taken.connection())
                 .await
                 .is_ok()
         {
@@ -279,7 +279,7 @@ impl Sqlite {
         writer.release().await;
     }
 
-    pub(super) fn check_file(&self) -> Result<(), StoreError> {
-        if self.files.are_in_place() { Ok(()) } else { Err(StoreError::Gone) }
+    pub(super) async fn check_file(&self) -> Result<(), StoreError> {
+        if self.files.are_in_place().await { Ok(()) } else { Err(StoreError::Gone) }
     }
 }

@@ -8,6 +8,7 @@ mod check;
 mod connection;
 mod copy;
 mod database;
+mod file_check;
 mod files;
 mod following;
 mod history;
@@ -23,5 +24,6 @@ mod writer;
 
 pub use copy::copy;
 pub use database::Sqlite;
+pub use file_check::on_disk;
 pub use files::{Files, are_any, move_aside, put_in_place, remove, set_aside};
 pub use staging::{Progress, STEP_BYTES, Staging};

@@ -29,7 +29,7 @@ pub async fn forget(writer: &Writer) -> Result<(), StoreError> {
         "BEGIN IMMEDIATE; DELETE FROM tokens; DELETE FROM cursors WHERE reader = 'tokens'; COMMIT";
     let mut taken = writer.take().await?;
     sqlx::raw_sql(FORGET)
-        .execute(&mut taken.connection)
+        .execute(taken.connection())
         .await
         .map_err(StoreError::doing("bring credentials over"))?;
     taken.release();

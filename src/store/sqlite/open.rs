@@ -4,11 +4,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
-use sqlx::{ConnectOptions, Connection};
 use tokio::sync::Mutex;
 
-use super::connection::{connect_reader, options};
+use super::connection::{connect, connect_reader, options};
 use super::database::Sqlite;
+use super::file_check::{FileCheck, on_disk};
 use super::files::{self, Files};
 use super::reader::{Pages, Reader};
 use super::writer::Writer;
@@ -21,13 +21,9 @@ impl Sqlite {
     pub async fn open(path: &Path) -> Result<Sqlite, StoreError> {
         let mut database =
             Sqlite::open_with(path, options(path).journal_mode(SqliteJournalMode::Wal)).await?;
-        let mut writer = database
-            .options
-            .connect()
-            .await
-            .map_err(StoreError::doing("open the database file"))?;
+        let mut writer = connect(&database.options).await?;
         schema::migrator()
-            .run_direct(None, &mut writer, false)
+            .run_direct(None, &mut *writer, false)
             .await
             .map_err(StoreError::Migrate)?;
         check::may_write(&mut writer).await?;
@@ -36,7 +32,9 @@ impl Sqlite {
             doing: "open the database file",
             source: sqlx::Error::Io(source),
         };
-        database.files = Files::of_open(path).map_err(io)?;
+        let of_open = path.to_owned();
+        let files = on_disk(move || Files::of_open(&of_open)).await.map_err(io)?;
+        database.files = FileCheck::of(files);
         Ok(database)
     }
 
@@ -51,7 +49,8 @@ impl Sqlite {
             doing: "open the database file",
             source: sqlx::Error::Io(source),
         };
-        match std::fs::metadata(path) {
+        let found = path.to_owned();
+        match on_disk(move || std::fs::metadata(found)).await {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(StoreError::NoFile);
             }
@@ -65,11 +64,12 @@ impl Sqlite {
         let mut reader = connect_reader(&options).await?;
         schema::check_version(&mut reader).await?;
         schema::check_format(&mut reader).await?;
-        let files = Files::of_read(path).map_err(io)?;
+        let of_read = path.to_owned();
+        let files = on_disk(move || Files::of_read(&of_read)).await.map_err(io)?;
         let writer = Writer::new(options.clone(), None);
         Ok(Sqlite {
             options,
-            files,
+            files: FileCheck::of(files),
             writer,
             reader: Reader::new(reader, Pages::default()),
             staging: Mutex::new(()),
@@ -83,26 +83,24 @@ impl Sqlite {
             source: sqlx::Error::Io(source),
         };
         let beside = path.with_extension("db.new");
-        files::remove(&beside).map_err(io)?;
-        // Created before SQLite would create it, so that only its owner can read it.
-        std::fs::OpenOptions::new()
-            .create_new(true)
-            .write(true)
-            .mode(0o600)
-            .open(&beside)
-            .map_err(io)?;
+        let made = beside.clone();
+        let make = move || {
+            files::remove(&made)?;
+            // Created before SQLite would create it, so that only its owner can read it.
+            std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(&made)
+        };
+        on_disk(make).await.map_err(io)?;
         let options = options(&beside).journal_mode(SqliteJournalMode::Wal);
-        let mut connection =
-            options.connect().await.map_err(StoreError::doing("make the database file"))?;
+        let mut connection = connect(&options).await?;
         schema::check_version(&mut connection).await?;
         schema::migrator()
-            .run_direct(None, &mut connection, false)
+            .run_direct(None, &mut *connection, false)
             .await
             .map_err(StoreError::Migrate)?;
         sqlx::query("INSERT INTO head (only_row, epoch, revision, hash, committed_at_ms) VALUES (1, $1, 0, $2, 0)")
             .bind(epoch.to_owned())
             .bind(Head::none().hash.to_string())
-            .execute(&mut connection)
+            .execute(&mut *connection)
             .await
             .map_err(StoreError::doing("name the database"))?;
         // Once closed, everything is in the one file.

@@ -6,31 +6,32 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 use tokio::time::timeout;
+
+use super::connection::OpenConnection;
 
 /// The number of pages read, shared by readers whose progress counts together.
 pub type Pages = Arc<AtomicU64>;
 
 #[derive(Debug)]
 pub struct Reader {
-    connection: Mutex<SqliteConnection>,
+    connection: Mutex<OpenConnection>,
     pages: Pages,
 }
 
 impl Reader {
-    pub fn new(connection: SqliteConnection, pages: Pages) -> Reader {
+    pub fn new(connection: OpenConnection, pages: Pages) -> Reader {
         Reader { connection: Mutex::new(connection), pages }
     }
 
     /// The connection for one page, which takes milliseconds to read. Each call shows that the page
     /// before it was read.
-    pub async fn lock(&self) -> MutexGuard<'_, SqliteConnection> {
+    pub async fn lock(&self) -> MappedMutexGuard<'_, SqliteConnection> {
         let connection = self.connection.lock().await;
         self.pages.fetch_add(1, Relaxed);
-        connection
+        MutexGuard::map(connection, |connection| &mut **connection)
     }
 
     pub fn pages(&self) -> &Pages {

@@ -89,7 +89,7 @@ impl<'a> Staging<'a> {
 
     /// Writes at most [`STEP_BYTES`], in its own transaction. Waits for a running commit.
     pub async fn step(&mut self) -> Result<Progress, StoreError> {
-        self.sqlite.check_file()?;
+        self.sqlite.check_file().await?;
         if !matches!(self.leftovers, Leftovers::None) {
             let own: BTreeSet<String> = self.unseen.iter().map(|(id, _)| id.to_string()).collect();
             self.leftovers = self.leftovers.step(self.sqlite, &own).await?;
@@ -132,10 +132,7 @@ impl<'a> Staging<'a> {
         let written = bytes.len();
         let mut taken = self.sqlite.writer.take().await?;
         let query = sqlx::query(STEP).bind(parts).bind(bytes).bind(whole);
-        query
-            .execute(&mut taken.connection)
-            .await
-            .map_err(StoreError::doing("write definitions"))?;
+        query.execute(taken.connection()).await.map_err(StoreError::doing("write definitions"))?;
         taken.release();
         self.waiting.were_written(&batch);
         self.progress.done_bytes += written as u64;
@@ -185,8 +182,7 @@ async fn remove_some(sqlite: &Sqlite, ids: &[String]) -> Result<u64, StoreError>
         return Ok(0);
     }
     let mut taken = sqlite.writer.take().await?;
-    let done =
-        sqlx::query(REMOVE).bind(json!(ids).to_string()).execute(&mut taken.connection).await;
+    let done = sqlx::query(REMOVE).bind(json!(ids).to_string()).execute(taken.connection()).await;
     let done = done.map_err(StoreError::doing("remove definitions that no revision names"))?;
     taken.release();
     Ok(done.rows_affected())

@@ -5,13 +5,14 @@
 //! everything and commits. A revision of many changes takes one more for each few hundred of them.
 
 use serde_json::json;
+use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteConnection};
-use sqlx::{ConnectOptions, Connection, query::Query};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::batch::{self, MAX_BLOBS_PER_QUERY, Waiting};
 use super::blobs::PART_BYTES;
 use super::changes::{self, CHANGES};
+use super::connection::{OpenConnection, connect};
 use super::rows;
 use crate::ledger::{Blobs, Change, Record, Revision};
 use crate::store::error::{COMMITTING, StoreError};
@@ -23,16 +24,20 @@ pub struct Writer {
     options: SqliteConnectOptions,
     /// `None` while the connection is in use: one that an error or a timeout leaves in the middle
     /// of a transaction is not used again, and the transaction is lost with it.
-    place: Mutex<Option<SqliteConnection>>,
+    place: Mutex<Option<OpenConnection>>,
 }
 
 /// The connection, taken out until it is put back.
 pub struct WriterGuard<'a> {
-    place: MutexGuard<'a, Option<SqliteConnection>>,
-    pub connection: SqliteConnection,
+    place: MutexGuard<'a, Option<OpenConnection>>,
+    connection: OpenConnection,
 }
 
 impl WriterGuard<'_> {
+    pub fn connection(&mut self) -> &mut SqliteConnection {
+        &mut self.connection
+    }
+
     /// Puts the connection back; no transaction is open.
     pub fn release(self) {
         let WriterGuard { mut place, connection } = self;
@@ -73,7 +78,7 @@ const ROWS_TOGETHER: usize = 1000;
 const HEAD: &str = "UPDATE head SET revision = $1, hash = $2, committed_at_ms = $3; COMMIT";
 
 impl Writer {
-    pub fn new(options: SqliteConnectOptions, connection: Option<SqliteConnection>) -> Writer {
+    pub fn new(options: SqliteConnectOptions, connection: Option<OpenConnection>) -> Writer {
         Writer { options, place: Mutex::new(connection) }
     }
 
@@ -81,9 +86,7 @@ impl Writer {
         let mut place = self.place.lock().await;
         let connection = match place.take() {
             Some(connection) => connection,
-            None => {
-                self.options.connect().await.map_err(StoreError::doing("open the database file"))?
-            }
+            None => connect(&self.options).await?,
         };
         Ok(WriterGuard { place, connection })
     }
@@ -97,13 +100,13 @@ impl Writer {
 
     pub async fn commit(&self, commit: &Commit<'_>) -> Result<(), StoreError> {
         let mut taken = self.take().await?;
-        let row = sqlx::query(BEGIN).fetch_one(&mut taken.connection).await;
+        let row = sqlx::query(BEGIN).fetch_one(taken.connection()).await;
         let (_, head) = rows::head(&row.map_err(StoreError::doing("begin a change"))?)?;
         if head != *commit.expected_head {
             return Err(StoreError::Moved);
         }
-        write_blobs(&mut taken.connection, commit.blobs).await?;
-        write(&mut taken.connection, commit).await.map_err(StoreError::doing(COMMITTING))?;
+        write_blobs(taken.connection(), commit.blobs).await?;
+        write(taken.connection(), commit).await.map_err(StoreError::doing(COMMITTING))?;
         taken.release();
         Ok(())
     }
@@ -112,7 +115,7 @@ impl Writer {
 impl Writer {
     pub async fn pass_over(&self, up_to: u64, like: &Revision) -> Result<bool, StoreError> {
         let mut taken = self.take().await?;
-        let row = sqlx::query(BEGIN).fetch_one(&mut taken.connection).await;
+        let row = sqlx::query(BEGIN).fetch_one(taken.connection()).await;
         let (_, mut head) = rows::head(&row.map_err(StoreError::doing("begin a change"))?)?;
         let passed = head.revision < up_to;
         while head.revision < up_to {
@@ -132,7 +135,7 @@ impl Writer {
                 sqlx::query(ROWS).bind(json!(rows).to_string()).bind(like.actor.name.clone());
             let insert = insert.bind(like.origin.as_str()).bind(like.reason.clone());
             insert
-                .execute(&mut taken.connection)
+                .execute(taken.connection())
                 .await
                 .map_err(StoreError::doing("pass a number over"))?;
         }
@@ -141,7 +144,7 @@ impl Writer {
             .bind(head.hash.to_string())
             .bind(head.committed_at_ms);
         update
-            .execute(&mut taken.connection)
+            .execute(taken.connection())
             .await
             .map_err(StoreError::doing("pass a number over"))?;
         taken.release();

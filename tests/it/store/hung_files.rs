@@ -53,6 +53,29 @@ async fn stop_all(hanging: &Hanging, keys: &[String]) -> Vec<(u16, Json)> {
     join_all(paths.iter().map(|path| hanging.order(path, reason()))).await
 }
 
+/// Each use of the database begins with a look at its files.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_cannot_be_read_holds_up_no_stop_and_no_end() {
+    let keys = numbered(1);
+    let hanging = start_with(&keys, "/turnout.db").await;
+    let begun = set_an_end(&hanging).await;
+    hanging.reads_hang(true);
+    let (status, done) = hanging.order("/v1/flags/f00/stop", reason()).await;
+    assert_eq!((status, &done["inForce"]), (202, &json!(true)), "{done}");
+    assert_eq!(done["survivesRestart"], true, "{done}");
+    assert!(are_stopped(&hanging, &keys).await);
+    the_end_comes(&hanging, begun).await;
+    wait_until("the database counts as down", async || {
+        hanging.get("/v1/status").await["database"]["state"] == "down"
+    })
+    .await;
+    let (status, done) = hanging.order("/v1/flags/end/stop", reason()).await;
+    assert_eq!((status, &done["inForce"]), (202, &json!(true)), "{done}");
+    hanging.reads_hang(false);
+    hanging.settles("both stops").await;
+    assert!(are_stopped(&hanging, &["f00".to_owned(), "end".to_owned()]).await);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn only_the_first_of_many_stops_waits_for_a_journal_that_hangs() {
     let keys = numbered(20);

@@ -106,6 +106,11 @@ impl Hanging {
         if fail { fs::write(fails, "").unwrap() } else { fs::remove_file(fails).unwrap() }
     }
 
+    pub fn reads_hang(&self, hang: bool) {
+        let reads = self.folder.path().join("hang.reads");
+        if hang { fs::write(reads, "").unwrap() } else { fs::remove_file(reads).unwrap() }
+    }
+
     pub async fn live(&self, key: &str) -> String {
         let state = self.get(&format!("/v1/flags/{key}")).await;
         state["live"].as_str().unwrap_or_default().to_owned()

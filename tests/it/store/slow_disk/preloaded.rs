@@ -1,8 +1,8 @@
 //! Preloaded before a program (`LD_PRELOAD`): its writes to files called `turnout.db…`, or as
 //! SLOW_FILE says, take as long as on a disk of SLOW_KB kilobytes a second, and each sync of them
 //! SLOW_SYNC_MS longer. Both hang while there is a file HANG_WHILE, beside which they make one that
-//! ends in `.hangs`; syncs fail while there is a file beside it that ends in `.fails`. The test beside
-//! this compiles it with rustc.
+//! ends in `.hangs`; reads hang while there is one that ends in `.reads`, and syncs fail while there is
+//! one that ends in `.fails`. The test beside this compiles it with rustc.
 
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -15,6 +15,7 @@ unsafe extern "C" {
 /// The next library that has a function of that name: the one that does the work.
 const NEXT: *mut c_void = -1_isize as *mut c_void;
 
+type Read = unsafe extern "C" fn(c_int, *mut c_void, usize, i64) -> isize;
 type Write = unsafe extern "C" fn(c_int, *const c_void, usize, i64) -> isize;
 type Sync = unsafe extern "C" fn(c_int) -> c_int;
 
@@ -50,9 +51,18 @@ fn hang() {
     }
 }
 
-/// Whether a sync is to fail; what was written stays in the file.
-fn fails() -> bool {
-    std::env::var("HANG_WHILE").is_ok_and(|file| std::fs::exists(format!("{file}.fails")).unwrap_or_default())
+/// Whether there is a file beside HANG_WHILE that ends so.
+fn is_there(end: &str) -> bool {
+    std::env::var("HANG_WHILE").is_ok_and(|file| std::fs::exists(format!("{file}.{end}")).unwrap_or_default())
+}
+
+unsafe fn read(name: &CStr, file: c_int, bytes: *mut c_void, count: usize, at: i64) -> isize {
+    while is_there("reads") && is_slow(file) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // SAFETY: the function of that name in the C library has this type, and its arguments are
+    // passed on as they came.
+    unsafe { std::mem::transmute::<*mut c_void, Read>(dlsym(NEXT, name.as_ptr()))(file, bytes, count, at) }
 }
 
 unsafe fn write(name: &CStr, file: c_int, bytes: *const c_void, count: usize, at: i64) -> isize {
@@ -60,8 +70,7 @@ unsafe fn write(name: &CStr, file: c_int, bytes: *const c_void, count: usize, at
         pay_for(count);
         hang();
     }
-    // SAFETY: the function of that name in the C library has this type, and its arguments are
-    // passed on as they came.
+    // SAFETY: as above.
     unsafe { std::mem::transmute::<*mut c_void, Write>(dlsym(NEXT, name.as_ptr()))(file, bytes, count, at) }
 }
 
@@ -69,7 +78,8 @@ unsafe fn sync(name: &CStr, file: c_int) -> c_int {
     if is_slow(file) {
         std::thread::sleep(Duration::from_millis(number("SLOW_SYNC_MS").unwrap_or_default()));
         hang();
-        if fails() {
+        // What was written stays in the file.
+        if is_there("fails") {
             return -1;
         }
     }
@@ -95,4 +105,14 @@ pub unsafe extern "C" fn fsync(file: c_int) -> c_int {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fdatasync(file: c_int) -> c_int {
     unsafe { sync(c"fdatasync", file) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pread64(file: c_int, bytes: *mut c_void, count: usize, at: i64) -> isize {
+    unsafe { read(c"pread64", file, bytes, count, at) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pread(file: c_int, bytes: *mut c_void, count: usize, at: i64) -> isize {
+    unsafe { read(c"pread", file, bytes, count, at) }
 }
