@@ -100,7 +100,7 @@ async fn a_file_at_its_size_limit_is_a_problem_and_does_not_end_the_process() {
     assert!(problem["message"].as_str().unwrap().contains("the disk is full"), "{problem}");
     let since = problem["sinceMs"].as_i64().unwrap();
     let log = fs::read_to_string(server.home.path().join("log")).unwrap();
-    assert!(log.contains("could not be saved: the disk is full"), "{log}");
+    assert!(log.contains("the database did not take a change: the disk is full"), "{log}");
 
     let body = format!("{{\"reason\":\"{reason}\"}}");
     assert!([200, 202].contains(&server.order("/v1/flags/chat/stop", &body).await));
