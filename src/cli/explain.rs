@@ -10,7 +10,7 @@ use turnout_api::admin::explain::LiveExplanation;
 use turnout_api::admin::flags::Overrides;
 
 use super::answer::Answer;
-use super::attribute::attribute;
+use super::attribute::{attribute, named_once};
 use super::output::{note_columns, print_lines};
 use super::remote::ServerArgs;
 use super::{Exit, print, print_error, words};
@@ -107,7 +107,8 @@ impl Explain {
             ),
             None => None,
         };
-        let Some(files) = &self.files else { return self.ask_server() };
+        let named = named_once(&self.attributes).map_err(usage)?;
+        let Some(files) = &self.files else { return self.ask_server(&named) };
         let (internal_user_ids, server_auth) = self
             .deciding
             .check()
@@ -129,8 +130,7 @@ impl Explain {
         Ok(Exit::Yes)
     }
 
-    fn ask_server(&self) -> Result<Exit, (Exit, String)> {
-        let attributes: Map<String, Json> = self.attributes.iter().cloned().collect();
+    fn ask_server(&self, attributes: &Map<String, Json>) -> Result<Exit, (Exit, String)> {
         let asked = json!({
             "targetingKey": self.user, "attributes": attributes, "identity": self.identity.as_str(), "bucket": self.bucket,
         });

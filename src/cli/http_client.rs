@@ -50,6 +50,16 @@ impl CliError {
         CliError { exit: Exit::Failed, message: message.into(), code: None, widening: None }
     }
 
+    /// Nothing was asked, as what was typed is wrong.
+    pub fn usage(message: impl Into<String>) -> CliError {
+        CliError { exit: Exit::Usage, ..CliError::failed(message) }
+    }
+
+    /// Nothing was asked, as the file with the credential cannot be used.
+    pub fn no_credential(message: String) -> CliError {
+        CliError { code: Some(Code::Unauthenticated), ..CliError::usage(message) }
+    }
+
     /// A refusal by a listener, with the exit code that fits its status.
     pub fn refused(status: StatusCode, code: Option<Code>, message: String) -> CliError {
         let exit = match status.as_u16() {
@@ -72,7 +82,11 @@ impl CliError {
             Silence::TimedOut => format!("it did not answer in time{then}"),
             Silence::Broken => format!("the connection broke{then}"),
         };
-        CliError::failed(format!("{url}: {why}"))
+        let error = CliError::failed(format!("{url}: {why}"));
+        match silence {
+            Silence::NoUrl => CliError { exit: Exit::Usage, ..error },
+            _ => error,
+        }
     }
 }
 
@@ -112,7 +126,7 @@ impl Target {
             None if !text.contains(['@', '?', '#']) => {
                 Err(CliError::unreachable(text, Silence::NoUrl, "", ""))
             }
-            _ => Err(CliError::failed(
+            _ => Err(CliError::usage(
                 "the URL of the server has no user, password, query or fragment: messages show it; write http://HOST:PORT, and a token goes into a file",
             )),
         }

@@ -8,11 +8,15 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
 use turnout_api::sessions::{NewSession, RevokeSessions, Session as Minted, SessionsRevoked};
 
-use super::attribute::attribute;
+use super::attribute::{named_once, plain_attribute};
 use super::feeds::{FeedArgs, FeedError, stream_name};
 use super::http_client::{self, CliError};
 use super::{Exit, print, print_error, print_note, time};
-use crate::flag::FlagKey;
+use crate::auth::MAX_SESSION_TTL_MS;
+use crate::flag::{FlagKey, MAX_UNIT_BYTES};
+
+/// The shortest life of a session, in milliseconds.
+const MIN_LIFE_MS: u64 = 1_000;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
@@ -23,6 +27,7 @@ use crate::flag::FlagKey;
     Applications get sessions with POST /v1/sessions and a server key.")]
 pub struct Session {
     /// Who it is for: a targeting key
+    #[arg(value_parser = user)]
     user: String,
 
     /// A stream the user may read besides those that list the user; may be repeated
@@ -30,11 +35,11 @@ pub struct Session {
     streams: Vec<(FlagKey, String)>,
 
     /// An attribute of the user, as a text; NAME:=JSON for a number or a boolean; may be repeated
-    #[arg(long = "attr", value_name = "NAME=VALUE", value_parser = attribute)]
+    #[arg(long = "attr", value_name = "NAME=VALUE", value_parser = plain_attribute)]
     attributes: Vec<(String, Json)>,
 
     /// How long it lives, at most 24h
-    #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = time::parse)]
+    #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = life)]
     life: i64,
 
     /// Refuse every session that the user has until now; the user may sign in again
@@ -68,10 +73,10 @@ impl Session {
         for (flag, stream) in &self.streams {
             streams.entry(flag.to_string()).or_default().push(stream.clone());
         }
-        let attributes = self.attributes.iter().cloned();
+        let attributes = named_once(&self.attributes).map_err(CliError::usage)?;
         let body = NewSession {
             targeting_key: self.user.clone(),
-            attributes: (!self.attributes.is_empty()).then(|| attributes.collect()),
+            attributes: (!attributes.is_empty()).then(|| attributes.into_iter().collect()),
             streams: (!streams.is_empty()).then_some(streams),
             ttl_ms: u64::try_from(self.life).ok(),
         };
@@ -110,6 +115,18 @@ impl Session {
         let read = client.read(&reply)?;
         Ok((String::from_utf8_lossy(&reply).trim_end().to_owned(), read))
     }
+}
+
+fn user(text: &str) -> Result<String, String> {
+    let is_key = (1..=MAX_UNIT_BYTES).contains(&text.len());
+    let must = || format!("a user's id has 1 to {MAX_UNIT_BYTES} bytes");
+    is_key.then(|| text.to_owned()).ok_or_else(must)
+}
+
+fn life(text: &str) -> Result<i64, String> {
+    let ms = time::parse(text)?;
+    let is_allowed = (MIN_LIFE_MS..=MAX_SESSION_TTL_MS).contains(&ms.unsigned_abs());
+    is_allowed.then_some(ms).ok_or_else(|| "a session lives for 1s to 24h".to_owned())
 }
 
 fn named_stream(text: &str) -> Result<(FlagKey, String), String> {

@@ -73,5 +73,9 @@ pub fn parse(text: &str) -> Result<i64, String> {
             "`{text}` is not a length of time; write a number with its unit, like 30m, 2h or 7d"
         )
     };
-    short().or_else(days).filter(|ms| *ms > 0).ok_or_else(wrong)
+    match short().or_else(days) {
+        Some(0) => Err(format!("`{text}` is no time at all; write more, like 30m, 2h or 7d")),
+        Some(ms) if ms > 0 => Ok(ms),
+        _ => Err(wrong()),
+    }
 }

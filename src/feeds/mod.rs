@@ -44,7 +44,7 @@ pub use health::{FeedProblem, FeedProblemKind};
 pub use metrics::{FeedCounts, PollOutcome};
 pub use name::{StreamKey, is_stream};
 pub use poll::{EventPage, PollError};
-pub use publish::{BadPublish, Publish};
+pub use publish::{BadPublish, Publish, is_event_id, is_event_type};
 pub use query::{BadQuery, From, PollQuery, parameters};
 pub use readers::{BadReaders, Readers};
 pub use reading::Reader;

@@ -151,7 +151,7 @@ impl<'a> EventBody<'a> {
         if !is_event_id(&self.id) {
             return Err(BadPublish::Id(number));
         }
-        if !is_type(&self.kind) {
+        if !is_event_type(&self.kind) {
             return Err(BadPublish::Type(number));
         }
         let data = self.data.get();
@@ -176,12 +176,12 @@ impl std::fmt::Debug for NewEvent {
     }
 }
 
-fn is_event_id(text: &str) -> bool {
+pub fn is_event_id(text: &str) -> bool {
     (1..=MAX_EVENT_ID_BYTES).contains(&text.len())
         && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
-fn is_type(text: &str) -> bool {
+pub fn is_event_type(text: &str) -> bool {
     let rest =
         |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b':' | b'/' | b'-');
     (1..=MAX_TYPE_BYTES).contains(&text.len())

@@ -140,11 +140,8 @@ impl StrategyClient {
     fn request(&self, method: Method, path: &str) -> Result<RequestBuilder, CliError> {
         let request = self.client.request(method, format!("{}{path}", self.url));
         let Some(file) = &self.bearer_file else { return Ok(request) };
-        let refused = |message| {
-            CliError::refused(StatusCode::UNAUTHORIZED, Some(Code::Unauthenticated), message)
-        };
         let token = credential(file, "--bearer-file names a session token or a server key")
-            .map_err(refused)?;
+            .map_err(CliError::no_credential)?;
         Ok(request.bearer_auth(token))
     }
 

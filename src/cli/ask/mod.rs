@@ -21,7 +21,7 @@ use serde_json::{Map, Value as Json, json};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::answer::Answer;
-use super::attribute::attribute;
+use super::attribute::{attribute, named_once};
 use super::http_client::{self, CliError, Target};
 use super::listener::{self, Listener};
 use super::output::print_lines;
@@ -86,7 +86,7 @@ impl Ask {
             client: Target::parse(&url)?.client()?,
             url: url.trim_end_matches('/').to_owned(),
             flag: self.flag.clone(),
-            question: self.question(),
+            question: self.question()?,
             bearer_file: self.bearer_file.clone(),
         };
         if self.watch {
@@ -130,20 +130,18 @@ impl Ask {
     }
 
     /// The body to ask with; `None` where the token says who asks.
-    fn question(&self) -> Option<Json> {
+    fn question(&self) -> Result<Option<Json>, CliError> {
         if self.user.is_none() && self.attributes.is_empty() && self.bearer_file.is_some() {
-            return None;
+            return Ok(None);
         }
+        let attributes = named_once(&self.attributes).map_err(CliError::usage)?;
         let mut question = Map::new();
         if let Some(user) = &self.user {
             question.insert("targetingKey".to_owned(), json!(user));
         }
-        if !self.attributes.is_empty() {
-            question.insert(
-                "attributes".to_owned(),
-                self.attributes.iter().cloned().collect::<Map<_, _>>().into(),
-            );
+        if !attributes.is_empty() {
+            question.insert("attributes".to_owned(), attributes.into());
         }
-        Some(question.into())
+        Ok(Some(question.into()))
     }
 }

@@ -243,11 +243,8 @@ impl PublicCaller {
         body: Option<String>,
         (held, patience): (Option<&str>, Duration),
     ) -> Result<Response<Bytes>, FeedError> {
-        let token = credential(&self.bearer_file, "--bearer-file names a server key").map_err(
-            |message| {
-                CliError::refused(StatusCode::UNAUTHORIZED, Some(Code::Unauthenticated), message)
-            },
-        )?;
+        let token = credential(&self.bearer_file, "--bearer-file names a server key")
+            .map_err(CliError::no_credential)?;
         let url = format!("{}{path}", self.url);
         let mut request = self.client.request(method, url).bearer_auth(token).timeout(patience);
         if let Some(body) = body {

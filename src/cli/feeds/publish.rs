@@ -16,7 +16,8 @@ use crate::cli::http_client::{self, CliError};
 use crate::cli::output::print_lines;
 use crate::cli::{Exit, count, print, print_error, print_note};
 use crate::display_text;
-use crate::feeds::limits::MAX_DATA_BYTES;
+use crate::feeds::limits::{MAX_DATA_BYTES, MAX_EVENT_ID_BYTES, MAX_TYPE_BYTES};
+use crate::feeds::{is_event_id, is_event_type};
 use crate::flag::FlagKey;
 
 #[derive(Debug, Args)]
@@ -79,6 +80,7 @@ impl Publish {
     }
 
     fn try_run(&self) -> Result<Exit, CliError> {
+        self.check_names()?;
         let data = self.data()?;
         let new_id =
             random_name().ok_or_else(|| CliError::failed("the system gives no randomness"));
@@ -117,6 +119,21 @@ impl Publish {
             }
         }
         Ok(Exit::Yes)
+    }
+
+    /// Whether the id and the type are such as a server takes.
+    fn check_names(&self) -> Result<(), CliError> {
+        if self.id.as_deref().is_some_and(|id| !is_event_id(id)) {
+            return Err(wrong(format!(
+                "--id: an id has 1 to {MAX_EVENT_ID_BYTES} printable ASCII characters"
+            )));
+        }
+        if self.kind.as_deref().is_some_and(|kind| !is_event_type(kind)) {
+            return Err(wrong(format!(
+                "--type: a type has 1 to {MAX_TYPE_BYTES} letters, digits or `._:/-`, a letter or digit first"
+            )));
+        }
+        Ok(())
     }
 
     /// The ids make it harmless to send a publish again after its answer was lost.
@@ -232,5 +249,5 @@ fn too_large(name: &str) -> CliError {
 
 /// Nothing was asked, as what was typed is wrong.
 fn wrong(message: impl Into<String>) -> CliError {
-    CliError { exit: Exit::Usage, ..CliError::failed(message) }
+    CliError::usage(message)
 }

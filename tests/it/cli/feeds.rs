@@ -211,8 +211,9 @@ fn what_cannot_be_published_is_said_in_one_line() {
         (&format!("publish chat b {bytes}"), 2, &["bytes.json: that is not UTF-8"]),
         ("publish chat b /not/there", 2, &["/not/there cannot be read (No such file"]),
         ("publish chat b", 2, &["there is nothing to publish; say --data JSON, FILE or -"]),
-        ("publish chat b --type 'a b'", 2, &["the `type` of event 1 is not 1 to 64 letters"]),
-        ("publish chat b --id é", 2, &["the `id` of event 1 is not 1 to 128 printable"]),
+        ("publish chat b --type 'a b'", 2, &["--type", "a type has 1 to 64 letters"]),
+        ("publish chat b --id é", 2, &["--id", "an id has 1 to 128 printable"]),
+        ("publish chat b --id ''", 2, &["--id", "an id has 1 to 128 printable"]),
         ("publish chta b --data 1", 1, &["there is no flag `chta`; did you mean `chat`?"]),
         ("follow chta b", 1, &["there is no flag `chta`; did you mean `chat`?"]),
         ("streams chta", 1, &["there is no flag `chta`; did you mean `chat`?"]),
@@ -224,7 +225,7 @@ fn what_cannot_be_published_is_said_in_one_line() {
         ),
         (
             &format!("streams --url {url} --bearer-file /not/there"),
-            3,
+            2,
             &["no token could be read from /not/there", "--bearer-file names a server key"],
         ),
         (

@@ -302,7 +302,7 @@ fn a_usage_error_is_printed_with_its_fix() {
             &["no token could be read from /not/there (No such file", "--data"],
         ),
         ("status --token-file /dev/null", 3, &[], &["/dev/null holds no token"]),
-        ("status --server nowhere", 4, &[], &["write http://HOST:PORT"]),
+        ("status --server nowhere", 2, &[], &["write http://HOST:PORT"]),
         ("status --server http://127.0.0.1:1", 4, &[], &["is it running?"]),
     ];
     table.iter().for_each(|row| server.check(*row));

@@ -343,7 +343,7 @@ async fn a_secret_in_a_url_is_refused_and_not_printed() {
         ] {
             let (code, printed) = typed(what).await;
             assert!(
-                code == 4 && printed.contains("a token goes into a file"),
+                code == 2 && printed.contains("a token goes into a file"),
                 "{what:?}: {code} {printed}"
             );
             assert!(!printed.contains("sentinel"), "{what:?}: {printed}");

@@ -27,6 +27,16 @@ fn an_operator_ends_the_sessions_of_a_user() {
         ("session u-1 --revoke --json", 0, &["\"survivesRestart\":true"], &[]),
         ("session u-1 --revoke --for 1m", 2, &[], &["cannot be used with"]),
         ("session u-1 --revoke --stream chat/b-1", 2, &[], &["cannot be used with"]),
+        ("session u-1 --for 25h", 2, &[], &["--for", "a session lives for 1s to 24h"]),
+        ("session u-1 --for 0s", 2, &[], &["--for", "`0s` is no time at all; write more"]),
+        ("session u-1 --for 5", 2, &[], &["`5` is not a length of time"]),
+        ("session ''", 2, &[], &["<USER>", "a user's id has 1 to 256 bytes"]),
+        ("session u-1 --attr plan=a --attr plan=b", 2, &[], &["--attr names `plan` twice"]),
+        ("session u-1 --attr seats:=[1]", 2, &[], &["--attr", "`[1]` is no number and no boolean"]),
+        ("ask chat --attr plan=a --attr plan=b", 2, &[], &["--attr names `plan` twice"]),
+        ("explain chat --attr plan=a --attr plan=b", 2, &[], &["--attr names `plan` twice"]),
+        ("ask chat --bearer-file /not/there", 2, &[], &["no token could be read from /not/there"]),
+        ("ask chat --url nowhere", 2, &[], &["that is not a URL"]),
     ] {
         server.check(row);
     }

@@ -43,11 +43,11 @@ fn a_question_is_answered_in_one_line() {
         ("ask ../chat", 2, &[], &["must match"]),
         (
             "ask chat --bearer-file /not/there",
-            3,
+            2,
             &[],
             &["no token could be read from /not/there (No such file"],
         ),
-        ("ask chat --url nowhere", 4, &[], &["write http://HOST:PORT"]),
+        ("ask chat --url nowhere", 2, &[], &["write http://HOST:PORT"]),
         (
             "ask chat --url http://127.0.0.1:1",
             4,
