@@ -304,13 +304,16 @@ async fn a_file_that_was_lowered_meanwhile_is_not_raised_by_a_commit_that_lands(
     };
     saved("10%").await;
     hanging.settles("the lower share").await;
+    // Without it, a start while the disk hangs knows no flag.
+    let last_good = hanging.program.path("data/last-good");
+    wait_until("the last good state", async || last_good.exists()).await;
     hanging.hang();
     Save::Rename.save(&file, &at("f", "50%"));
     hanging.hangs().await;
     saved("5%").await;
     fs::remove_file(&file).unwrap();
     let hanging = hanging.restarts().await;
-    assert_eq!(hanging.live("f").await, "realtime-v2 5%");
+    wait_until("the lower share", async || hanging.live("f").await == "realtime-v2 5%").await;
     hanging.go_on();
     hanging.settles("all of it").await;
     assert_eq!(hanging.live("f").await, "realtime-v2 5%");
