@@ -48,6 +48,7 @@ impl Inner {
             let may_go = |older: &PendingEntry| {
                 must_wait && (is_journaled || !self.fast_path.journaled.lock().contains(&older.id))
             };
+            self.unsettled.note_changed(pending.narrowed.iter().map(|narrowed| &narrowed.flag));
             if state.push_over(pending, may_go) {
                 self.go_live(&state);
             }

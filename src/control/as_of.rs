@@ -77,8 +77,15 @@ async fn flag_as_of(
     let held = record.split.as_ref();
     let split = held.map(|held| held.split).or(definition.rollout);
     let ends = held.and_then(|held| held.ends.clone());
-    let definition = (id, definition);
-    Ok(Some((FlagAsOf { revision, definition, split, ends, is_before_resume: false }, content)))
+    let then = FlagAsOf {
+        revision,
+        definition: (id, definition),
+        split,
+        ends,
+        is_held: record.split.is_some(),
+        is_before_resume: false,
+    };
+    Ok(Some((then, content)))
 }
 
 /// The revision of a flag's newest change that a rollback undoes. Only one page of the history is

@@ -25,7 +25,7 @@ impl Inner {
     ) -> Result<u64, CommitError> {
         // A pending entry only narrows, whenever it lands.
         let under_way =
-            of_entry.is_none().then(|| self.unsettled.begin(flags_of(&proposal.changes)));
+            of_entry.is_none().then(|| self.unsettled.begin(flags_of(&proposal.changes).cloned()));
         let done = self.try_to_commit(committer, proposal, of_entry).await;
         match (&done, under_way) {
             (Ok(_) | Err(CommitError::Conflict), _) => self.unsettled.settle(),
@@ -158,6 +158,10 @@ impl Inner {
     ) {
         {
             let mut state = self.state();
+            // An entry was noted when it became pending, if it did before it was committed.
+            if of_entry.is_none_or(|id| state.pending().named(id).is_none()) {
+                self.unsettled.note_changed(flags_of(&revision.changes));
+            }
             // The entry first; no reader sees the state between the two.
             if let Some(id) = of_entry {
                 state.mark_committed(id);

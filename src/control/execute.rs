@@ -32,17 +32,23 @@ struct Arrival {
     seen: u64,
     /// `None` for a command that only stops.
     under_way: Option<Arc<UnderWay>>,
-    /// The same revision, for a rollback of the newest change that found all changes of its flag
-    /// saved.
-    undoes_newest_of: Option<u64>,
+    /// Whether all changes of its flag were saved by then.
+    all_saved: bool,
 }
 
 impl Arrival {
-    /// Whether a rollback of the newest change may have found another one than its caller saw: its
-    /// flag was changed since, or a change of it is still to be saved.
-    fn is_outdated(&self, state: &EffectiveState, command: &Command) -> bool {
+    /// Whether the newest change, which a rollback is to undo, is another one than its caller saw.
+    fn is_another_newest(&self, state: &EffectiveState, command: &Command) -> bool {
         let Command::Rollback { flag, to: None } = command else { return false };
-        self.undoes_newest_of.is_none_or(|seen| state.changed_at(flag.as_str()) > seen)
+        self.under_way.as_ref().is_some_and(|one| one.is_changed())
+            || self.all_saved && state.changed_at(flag.as_str()) > self.seen
+    }
+
+    /// Whether a rollback cannot be decided yet: its flag was changed since it came, or a change of
+    /// it is still to be saved.
+    fn must_wait(&self, state: &EffectiveState, command: &Command) -> bool {
+        let Command::Rollback { flag, to: None } = command else { return false };
+        self.is_another_newest(state, command)
             || state.pending().ops_of(flag.as_str()).next().is_some()
     }
 
@@ -86,16 +92,15 @@ impl Inner {
 
     /// Makes a command that may open its flag known before it waits for anything.
     fn note_arrival(&self, command: &Command) -> Arrival {
-        let (seen, all_saved) = {
-            let state = self.state();
-            let is_saved = |flag: &FlagKey| state.pending().ops_of(flag.as_str()).next().is_none();
-            (state.position().revision, command.flag().is_none_or(is_saved))
-        };
-        let undoes_newest = matches!(command, Command::Rollback { to: None, .. });
-        let undoes_newest_of = (undoes_newest && all_saved).then_some(seen);
+        // Under this lock nothing lands between the look at the state and the note.
+        let state = self.state();
+        let is_saved = |flag: &FlagKey| state.pending().ops_of(flag.as_str()).next().is_none();
         let only_stops = matches!(command, Command::Stop { .. } | Command::StopAll);
-        let under_way = (!only_stops).then(|| self.unsettled.begin(command.flag().cloned()));
-        Arrival { seen, under_way, undoes_newest_of }
+        Arrival {
+            seen: state.position().revision,
+            under_way: (!only_stops).then(|| self.unsettled.begin(command.flag().cloned())),
+            all_saved: command.flag().is_none_or(is_saved),
+        }
     }
 
     async fn execute_one(
@@ -115,7 +120,7 @@ impl Inner {
             unknown: Unknown::default(),
         };
         let is_rollback = matches!(request.command, Command::Rollback { .. });
-        let as_of = if is_rollback && !arrival.is_outdated(&self.state(), &request.command) {
+        let as_of = if is_rollback && !arrival.must_wait(&self.state(), &request.command) {
             Some(self.as_of(&*self.store.require()?, &request.command, &mark).await?)
         } else {
             None
@@ -125,7 +130,7 @@ impl Inner {
         let decided = {
             // At once: what lands between the two would be taken for settled.
             let state = self.state();
-            if arrival.is_outdated(&state, &request.command) {
+            if arrival.must_wait(&state, &request.command) {
                 None
             } else {
                 let mut decided = decide(&state, &request, as_of.as_ref(), &mark)?;
@@ -192,8 +197,8 @@ impl Inner {
             }
             let now = self.state().position();
             if Some(now) != position && matches!(request.command, Command::Rollback { .. }) {
-                // The newest change is another one now than the caller could see.
-                self.check_expected(&store, &request, arrival.undoes_newest_of).await?;
+                let is_another = arrival.is_another_newest(&self.state(), &request.command);
+                self.check_expected(&store, &request, is_another.then_some(arrival.seen)).await?;
                 let search = timeout(AS_OF_TIMEOUT, self.as_of(&store, &request.command, &mark));
                 as_of = Some(search.await.map_err(late)??);
             }

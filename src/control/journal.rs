@@ -58,8 +58,8 @@ impl Inner {
         self.look_at_journal().await && self.fast_path.journaled.lock().contains(id)
     }
 
-    /// Checks that the journal is at its path with every pending entry, and makes it anew if it is
-    /// not.
+    /// Checks that the journal is at its path, makes it anew if it is not, and adds the pending
+    /// entries that it did not take.
     pub(super) async fn look_at_journal(self: &Arc<Self>) -> bool {
         if self.is_journal_late() {
             return false;
@@ -69,14 +69,16 @@ impl Inner {
             let mut journal = inner.fast_path.journal.lock().await.handed_over();
             let look = move || {
                 let looked = inner.write_to_journal(&mut journal, None);
-                (looked, journal.as_ref().and_then(Journal::is_full))
+                let added = looked.as_ref().map_or(Ok(()), |()| inner.write_left_out(&mut journal));
+                let full = journal.as_ref().and_then(Journal::is_full);
+                (looked, added.err().or(full.map(|full| full.to_string())))
             };
             spawn_blocking(look).await
         };
         match timeout(JOURNAL_TIMEOUT, look).await {
-            Ok(Ok((looked, full))) => {
+            Ok(Ok((looked, trouble))) => {
                 let is_there = looked.is_ok();
-                self.report_journal(looked.err().or(full.map(|full| full.to_string())));
+                self.report_journal(looked.err().or(trouble));
                 is_there
             }
             Ok(Err(_)) => false,

@@ -28,14 +28,20 @@ impl Inner {
     /// Journals what is pending and was not written in time. Returns whether the journal took it.
     async fn journal_left_out(self: &Arc<Self>, mut journal: AsyncLocked<Option<Journal>>) -> bool {
         let inner = self.clone();
-        let write = move || {
-            let left_out = inner.left_out_of_journal();
-            left_out.iter().try_for_each(|entry| inner.write_to_journal(&mut journal, Some(entry)))
-        };
+        let write = move || inner.write_left_out(&mut journal);
         let written = spawn_blocking(write).await.unwrap_or_else(|error| Err(error.to_string()));
         let is_written = written.is_ok();
         self.report_journal(written.err());
         is_written
+    }
+
+    /// Adds to the journal what is pending and not in it, oldest first.
+    pub(super) fn write_left_out(
+        &self,
+        journal: &mut AsyncLocked<Option<Journal>>,
+    ) -> Result<(), String> {
+        let left_out = self.left_out_of_journal();
+        left_out.iter().try_for_each(|entry| self.write_to_journal(journal, Some(entry)))
     }
 
     fn left_out_of_journal(&self) -> Vec<PendingEntry> {

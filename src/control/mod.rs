@@ -18,6 +18,7 @@
 //! |---|---|
 //! | `command` | what an operator can ask for, and the possible outcomes |
 //! | `execute` | which way a command takes: the fast path if it narrows, else the committer |
+//! | `unsettled` | which changes may still land, and which commands came before a change of their flag |
 //! | `expected_revision` | what changed since the state that a caller saw |
 //! | `idempotency`, `as_of` | what a command under the same key did before, and what a rollback goes back to |
 //! | `follow_folder`, `reconcile`, `commit_files`, `folder_problems` | when a reading of the flags folder is taken in, what it changes, how that is committed, and what waits |

@@ -114,7 +114,10 @@ impl Inner {
                 None => reconcile(&state, definitions),
             };
             let of_tests = definitions.waiting().map(|waiting| waiting.flag.clone());
-            state.note_coming(reconciliation.new_flags().chain(of_tests), only.is_none());
+            // A file that is gone again may have a commit under way.
+            let may_land = self.unsettled.may_open(None);
+            let may_still_come = |flag: &FlagKey| only.is_some() || may_land(flag);
+            state.note_coming(reconciliation.new_flags().chain(of_tests), may_still_come);
             (reconciliation, find_missing_files(&state, definitions))
         };
         FolderChange {

@@ -26,12 +26,18 @@ pub(super) struct Unsettled {
 pub(super) struct UnderWay {
     flags: HashSet<FlagKey>,
     is_overtaken: AtomicBool,
+    is_changed: AtomicBool,
 }
 
 impl UnderWay {
     /// Whether one of its flags was stopped, or was to stay as it is, since it came.
     pub fn is_overtaken(&self) -> bool {
         self.is_overtaken.load(Relaxed)
+    }
+
+    /// Whether one of its flags was changed since it came.
+    pub fn is_changed(&self) -> bool {
+        self.is_changed.load(Relaxed)
     }
 
     fn has(&self, flag: &FlagKey) -> bool {
@@ -43,7 +49,11 @@ impl Unsettled {
     /// Notes that a command that may change these flags has come and is not committed yet.
     pub fn begin(&self, flags: impl IntoIterator<Item = FlagKey>) -> Arc<UnderWay> {
         let flags = flags.into_iter().collect();
-        let under_way = Arc::new(UnderWay { flags, is_overtaken: AtomicBool::new(false) });
+        let under_way = Arc::new(UnderWay {
+            flags,
+            is_overtaken: AtomicBool::new(false),
+            is_changed: AtomicBool::new(false),
+        });
         let mut known = self.under_way.lock();
         known.retain(|one| one.strong_count() > 0);
         known.push(Arc::downgrade(&under_way));
@@ -74,6 +84,20 @@ impl Unsettled {
         }
     }
 
+    /// Notes that these flags change, for all that is under way. The caller holds the lock of the
+    /// state that changes.
+    pub fn note_changed<'a>(&self, flags: impl Iterator<Item = &'a FlagKey>) {
+        let living = self.living_but(None);
+        if living.is_empty() {
+            return;
+        }
+        for flag in flags {
+            living.iter().filter(|one| one.has(flag)).for_each(|one| {
+                one.is_changed.store(true, Relaxed);
+            });
+        }
+    }
+
     /// Notes that it is not known whether a commit landed.
     pub fn lose(&self, commit: &UnderWay) {
         self.unknown.lock().extend(commit.flags.iter().cloned());
@@ -97,9 +121,9 @@ impl Unsettled {
 }
 
 /// The flags among what a revision changes.
-pub(super) fn flags_of(changes: &[Change]) -> impl Iterator<Item = FlagKey> {
+pub(super) fn flags_of(changes: &[Change]) -> impl Iterator<Item = &FlagKey> {
     changes.iter().filter_map(|change| match &change.subject {
-        Subject::Flag(flag) => Some(flag.clone()),
+        Subject::Flag(flag) => Some(flag),
         _ => None,
     })
 }

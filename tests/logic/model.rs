@@ -47,6 +47,7 @@ struct Model {
 struct Past {
     kind: Kind,
     then: Form,
+    is_held: bool,
     end: Option<End>,
     /// The name of the pending entry, until the database has the change.
     pending: Option<String>,
@@ -119,7 +120,7 @@ impl Model {
 
     fn record(&mut self, kind: Kind) {
         let (then, end) = (self.in_force(), self.held.and_then(|held| held.end));
-        self.past.push(Past { kind, then, end, pending: None });
+        self.past.push(Past { kind, then, end, is_held: self.held.is_some(), pending: None });
     }
 
     /// The entry a rollback goes back to, if there is one.
@@ -142,9 +143,7 @@ impl Model {
                 Kind::Rollback(to) => up_to = to + 1,
                 Kind::Change => {
                     let Some(to) = index.checked_sub(1) else { break };
-                    let mut then = self.clone();
-                    then.bring_back(to);
-                    if is_resumed || then.standing() != self.standing() {
+                    if is_resumed || self.is_other_at(to) {
                         return (Some(to), is_resumed);
                     }
                 }
@@ -155,10 +154,17 @@ impl Model {
         (None, is_resumed)
     }
 
-    /// What is in force, now and later, and whether a file is.
-    fn standing(&self) -> (Form, Option<End>, bool, bool) {
-        let is_held = self.pin.is_some() || self.held.is_some();
-        (self.in_force(), self.held.and_then(|held| held.end), self.pin.is_some(), is_held)
+    /// Whether going back makes it another one, and it was another one then.
+    fn is_other_at(&self, to: usize) -> bool {
+        let (mut then, past) = (self.clone(), &self.past[to]);
+        then.bring_back(to);
+        let end = |model: &Model| model.held.and_then(|held| held.end);
+        let standing = |model: &Model, is_held: bool| {
+            let is_pinned = model.pin.is_some();
+            (model.in_force(), end(model), is_pinned, is_pinned || is_held)
+        };
+        (then.pin, then.held) != (self.pin, self.held)
+            && standing(&then, past.is_held) != standing(self, self.held.is_some())
     }
 
     fn bring_back(&mut self, to: usize) {

@@ -157,3 +157,35 @@ async fn a_rollback_of_the_newest_change_undoes_no_change_that_came_after_it() {
     assert_eq!(hanging.live("f").await, "realtime-v2 10%");
     assert_eq!((status, &refused["code"]), (409, &json!("revision-conflict")), "{refused}");
 }
+
+/// A rollback that finds a change of its flag pending is to undo that one. What lowers the flag after
+/// it, or is rolled back before its turn, is not undone with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_over_a_pending_change_undoes_no_later_one() {
+    let lower = || ("set", set("5%"));
+    let again = || ("rollback", reason());
+    for ((verb, body), live) in [(lower(), "realtime-v2 5%"), (again(), "realtime-v2 50%")] {
+        let hanging = Hanging::start().await;
+        for share in ["10%", "50%"] {
+            hanging.order("/v1/flags/f/set", set(share)).await;
+        }
+        hanging.settles("the first changes").await;
+        let other = hold(&hanging.program).await;
+        let (status, done) = hanging.order("/v1/flags/f/set", set("20%")).await;
+        assert_eq!((status, &done["inForce"]), (202, &json!(true)), "{done}");
+        let later = async {
+            sleep(Duration::from_millis(150)).await;
+            hanging.order(&format!("/v1/flags/f/{verb}"), body).await
+        };
+        let release = async {
+            sleep(Duration::from_millis(400)).await;
+            other.close().await.unwrap();
+        };
+        let rollback = hanging.order("/v1/flags/f/rollback", reason());
+        let (first, second, ()) = tokio::join!(rollback, later, release);
+        hanging.settles("all of it").await;
+        assert_eq!(hanging.live("f").await, live, "{verb}: {first:?} {second:?}");
+        let refused = [first, second].into_iter().filter(|(status, _)| *status == 409).count();
+        assert_eq!(refused, 1, "{verb}");
+    }
+}

@@ -130,3 +130,26 @@ async fn what_passed_a_journal_that_hung_is_in_it_as_soon_as_it_answers() {
     let (status, done) = hanging.order("/v1/flags/end/stop", reason()).await;
     assert_eq!((status, &done["survivesRestart"]), (200, &json!(true)), "{done}");
 }
+
+/// The database is locked, and the journal refuses a stop. It gets it once it takes entries again.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_journal_refused_is_in_it_as_soon_as_it_takes_entries() {
+    let keys = numbered(2);
+    let hanging = start_with(&keys, "/pending.journal").await;
+    let other = hold(&hanging.program).await;
+    hanging.syncs_fail(true);
+    let (status, done) = hanging.order("/v1/flags/f00/stop", reason()).await;
+    assert_eq!((status, &done["survivesRestart"]), (202, &json!(false)), "{done}");
+    hanging.syncs_fail(false);
+    let (status, done) = hanging.order("/v1/flags/f01/stop", reason()).await;
+    assert_eq!((status, &done["survivesRestart"]), (202, &json!(true)), "{done}");
+    let journal = hanging.program.path("data/pending.journal");
+    wait_until("the journal has both", async || {
+        let text = fs::read(&journal).unwrap();
+        keys.iter().all(|key| text.windows(key.len()).any(|window| window == key.as_bytes()))
+    })
+    .await;
+    let hanging = hanging.restarts().await;
+    assert!(are_stopped(&hanging, &keys).await);
+    other.close().await.unwrap();
+}

@@ -86,12 +86,14 @@ impl EffectiveState {
         self.catalog.head.revision == 0 && self.unrecorded == 0
     }
 
-    /// Notes flags that have a file and are not known yet: their commit may be under way. These are
-    /// all of them, or come to those that were noted before.
-    pub fn note_coming(&mut self, flags: impl IntoIterator<Item = FlagKey>, are_all: bool) {
-        if are_all {
-            self.coming.clear();
-        }
+    /// Notes flags that have a file and are not known yet: their commit may be under way. Of those
+    /// that were noted before, these stay that `may_still_come`.
+    pub fn note_coming(
+        &mut self,
+        flags: impl IntoIterator<Item = FlagKey>,
+        may_still_come: impl Fn(&FlagKey) -> bool,
+    ) {
+        self.coming.retain(may_still_come);
         self.coming.extend(flags);
     }
 

@@ -10,8 +10,8 @@ use crate::flag::{Baseline, Definition, Share, Split, Strategy, differences};
 
 /// True where the record stays as it is, also of a flag without a definition; for a stop, whatever
 /// expiries are held; for a split over the same definition in which `realtime-v2` does not rise and
-/// `disabled` does not fall, at this and every later moment; for a definition that differs in its
-/// rollout in that way, or only in `enabled: false`. A definition that a command pins must not take
+/// `disabled` does not fall, at this and every later moment; for a definition that differs only in
+/// its rollout in that way, or in `enabled: false`, or in both. A definition that a command pins must not take
 /// users out of `disabled` by it, as a file may.
 pub fn is_narrowing(before: &FlagEntry, after: &FlagEntry) -> bool {
     if before.record == after.record {
@@ -44,11 +44,9 @@ fn narrows_as_written(old: &Arc<Definition>, new: &Arc<Definition>) -> bool {
     }
     let found = differences(old, new);
     let only = |what: fn(&str) -> bool| found.iter().all(|difference| what(&difference.what));
-    match () {
-        () if only(|what| what == "enabled") => old.enabled || old.enabled == new.enabled,
-        () if only(|what| what.starts_with("rollout.")) => narrows(old.rollout, new.rollout),
-        () => false,
-    }
+    only(|what| what == "enabled" || what.starts_with("rollout."))
+        && (old.enabled || !new.enabled)
+        && narrows(old.rollout, new.rollout)
 }
 
 /// Whether switching off may give `polling` to users who had `disabled`.

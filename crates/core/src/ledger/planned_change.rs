@@ -142,7 +142,7 @@ impl PlannedChange {
 }
 
 /// Whether the records differ in more than who made the change, when and why.
-fn differs(old: &FlagRecord, new: &FlagRecord) -> bool {
+pub(super) fn differs(old: &FlagRecord, new: &FlagRecord) -> bool {
     let pin = |record: &FlagRecord| record.pin.as_ref().map(|pin| pin.definition);
     !same_split(old.split.as_ref(), new.split.as_ref())
         || (old.definition, pin(old), old.stop.is_some())

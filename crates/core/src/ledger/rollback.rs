@@ -6,6 +6,7 @@ use super::attribution::Attribution;
 use super::blob::ContentHash;
 use super::change::Action;
 use super::entry::FlagEntry;
+use super::planned_change::differs;
 use super::record::{Expiry, FlagRecord, Pin, SplitOverride};
 use super::unknown::Unknown;
 use crate::flag::{Definition, Split, differences};
@@ -86,18 +87,23 @@ pub struct FlagAsOf {
     pub definition: (ContentHash, Arc<Definition>),
     pub split: Option<Split>,
     pub ends: Option<Expiry>,
+    /// Whether a split was held then.
+    pub is_held: bool,
     /// It was found by looking for the newest change, and the flag was resumed after that.
     pub is_before_resume: bool,
 }
 
 impl FlagAsOf {
-    /// Whether going back makes the flag another one: in what is in force, now or later, or in
-    /// whether a file is in force. A file that is saved while a split is held over it is a change that
+    /// Whether going back makes the flag another one, and it was another one then: in what is in
+    /// force, now or later, or in whether its file is. A file that is saved while a split is held over it is a change that
     /// leaves the flag as it was.
     pub fn is_other_than(&self, current: &FlagEntry, mark: &Attribution) -> bool {
         let restored = self.restore_onto(current, mark.clone());
+        if !differs(&current.record, &restored.record) {
+            return false;
+        }
         let is_pinned = |entry: &FlagEntry| entry.record.pin.is_some();
-        let is_held = |entry: &FlagEntry| is_pinned(entry) || entry.record.split.is_some();
+        let is_held = is_pinned(current) || current.record.split.is_some();
         let end_of = |entry: &FlagEntry| entry.record.split.clone().and_then(|held| held.ends);
         let has_other_text = match (current.in_force(), restored.in_force()) {
             (Some(now), Some(then)) => !differ_in_rollout_alone(now, then),
@@ -105,7 +111,7 @@ impl FlagAsOf {
         };
         has_other_text
             || is_pinned(current) != is_pinned(&restored)
-            || is_held(current) != is_held(&restored)
+            || is_held != (is_pinned(&restored) || self.is_held)
             || current.split() != restored.split()
             || end_of(current) != end_of(&restored)
     }

@@ -326,6 +326,7 @@ fn no_command_of_a_stopper_opens_more_at_any_moment() {
                     definition: shelf.definition(*definition),
                     split,
                     ends,
+                    is_held: split.is_some(),
                 })
             }
         };

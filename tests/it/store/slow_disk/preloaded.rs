@@ -1,8 +1,8 @@
 //! Preloaded before a program (`LD_PRELOAD`): its writes to files called `turnout.db…`, or as
 //! SLOW_FILE says, take as long as on a disk of SLOW_KB kilobytes a second, and each sync of them
 //! SLOW_SYNC_MS longer. Both hang while there is a file HANG_WHILE, beside which they make one that
-//! ends in `.hangs`; reads hang while there is one that ends in `.reads`, and syncs fail while there is
-//! one that ends in `.fails`. The test beside this compiles it with rustc.
+//! ends in `.hangs`; reads hang while there is one that ends in `.reads`, syncs take 0.3 s longer while
+//! there is one that ends in `.slow`, and fail while there is one that ends in `.fails`. The test beside this compiles it with rustc.
 
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -78,6 +78,9 @@ unsafe fn sync(name: &CStr, file: c_int) -> c_int {
     if is_slow(file) {
         std::thread::sleep(Duration::from_millis(number("SLOW_SYNC_MS").unwrap_or_default()));
         hang();
+        if is_there("slow") {
+            std::thread::sleep(Duration::from_millis(300));
+        }
         // What was written stays in the file.
         if is_there("fails") {
             return -1;
