@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -24,15 +25,19 @@ pub(super) struct Opened {
 }
 
 impl Inner {
-    /// The database and its content, or why there is none.
-    pub(super) async fn open_store(self: &Arc<Self>) -> Result<Opened, String> {
-        let store = Store::open_sqlite(&self.data.database()).await;
+    /// The database and its content, or why there is none. It may take `limit` to open, and as long
+    /// without reading anything; how long all of it takes to read has no limit.
+    pub(super) async fn open_store(self: &Arc<Self>, limit: Duration) -> Result<Opened, String> {
+        let late = || "it does not answer in time".to_owned();
+        let path = self.data.database();
+        let store = timeout(limit, Store::open_sqlite(&path)).await.map_err(|_| late())?;
         let store = store.map_err(|error| match error {
-            StoreError::NoFile => format!("{} is not there", self.data.database().display()),
+            StoreError::NoFile => format!("{} is not there", path.display()),
             error => error.chain(),
         })?;
         let cached = self.cached_content().await;
-        let loaded = store.load(&cached.blobs).await.map_err(|error| error.chain())?;
+        let loaded = store.unless_silent(limit, store.load(&cached.blobs)).await;
+        let loaded = loaded.ok_or_else(late)?.map_err(|error| error.chain())?;
         Ok(Opened { store, loaded, cached })
     }
 

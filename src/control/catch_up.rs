@@ -3,8 +3,6 @@
 
 use std::sync::atomic::Ordering;
 
-use tokio::time::timeout;
-
 use super::Inner;
 use super::committer::{CommitError, Committer, READ_TIMEOUT};
 use crate::ledger::{ContentCache, Head, PendingEntry, Record, Subject};
@@ -39,15 +37,12 @@ impl Inner {
                 let state = self.state();
                 (state.catalog.head, state.catalog.blobs().clone())
             };
-            let page = match timeout(
-                READ_TIMEOUT,
-                store.revisions_after(&head, MAX_REVISIONS_PER_READ, &cached),
-            )
-            .await
-            {
-                Ok(Ok(page)) => page,
-                Ok(Err(error)) => return Err(self.cannot_catch_up(committer, error)),
-                Err(_) => {
+            // A large revision comes whole, however long that takes.
+            let reading = store.revisions_after(&head, MAX_REVISIONS_PER_READ, &cached);
+            let page = match store.unless_silent(READ_TIMEOUT, reading).await {
+                Some(Ok(page)) => page,
+                Some(Err(error)) => return Err(self.cannot_catch_up(committer, error)),
+                None => {
                     self.lose(committer, "it does not answer in time");
                     return Err(CommitError::Unknown);
                 }

@@ -16,11 +16,14 @@ impl Inner {
         *self.witnesses.copies.lock() = Some(copies.clone());
         if foreign.last_good {
             self.store.forget_saved_head();
-            // Where it cannot be moved aside, it stays where it is until another takes its place.
-            let inner = self.clone();
-            let set_aside = move || inner.witnesses.last_good.lock().set_aside();
-            let _ = spawn_blocking(set_aside).await;
+            self.set_last_good_aside().await;
         }
+    }
+
+    /// Where it cannot be moved aside, it stays where it is until another takes its place.
+    pub(super) async fn set_last_good_aside(self: &Arc<Self>) {
+        let inner = self.clone();
+        let _ = spawn_blocking(move || inner.witnesses.last_good.lock().set_aside()).await;
     }
 
     /// The witnesses of the newest state beside the database: the copies at the start, and memory

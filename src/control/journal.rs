@@ -130,6 +130,7 @@ impl Inner {
         let ids =
             entries.iter().chain(&more).map(|entry| &entry.id).filter(|id| !made.leaves_out(id));
         self.fast_path.journaled.lock().extend(ids.cloned());
+        let took = entry.map_or(Ok(()), |entry| made.took(entry));
         **journal = Some(made);
         let mut state = self.state();
         let mut is_new = false;
@@ -139,7 +140,7 @@ impl Inner {
         if is_new {
             self.go_live(&state);
         }
-        Ok(())
+        took.map_err(|full| full.to_string())
     }
 
     /// Rewrites a full journal with what is pending now, so that an entry fits.
@@ -161,19 +162,18 @@ impl Inner {
         }
         let ids = entries.into_iter().map(|entry| entry.id);
         *self.fast_path.journaled.lock() = ids.filter(|id| !journal.leaves_out(id)).collect();
-        match entry {
-            Some(entry) if journal.leaves_out(&entry.id) => Err(full.to_string()),
-            _ => Ok(()),
-        }
+        entry.map_or(Ok(()), |entry| journal.took(entry)).map_err(|full| full.to_string())
     }
 
     /// Writes the newest known head to the journal too. This comes before the last good state is
-    /// written, so that the journal never names an older head.
-    pub(super) async fn note_known(self: &Arc<Self>) {
-        let Some(known) = self.witnesses.known.lock().clone() else { return };
+    /// written, so that the journal never names an older head: a start would take the last good state
+    /// for one of another history.
+    pub(super) async fn note_known(self: &Arc<Self>) -> Result<(), String> {
+        let Some(known) = self.witnesses.known.lock().clone() else { return Ok(()) };
         let mut journal = self.fast_path.journal.lock().await.handed_over();
-        let _ = spawn_blocking(move || journal.as_mut().map(|journal| journal.note_known(&known)))
-            .await;
+        let note = move || journal.as_mut().map_or(Ok(()), |journal| journal.note_known(&known));
+        let noted = spawn_blocking(note).await.map_err(|error| error.to_string())?;
+        noted.map_err(|error| format!("{} comes before it: {error}", self.data.journal().display()))
     }
 
     /// Empties the journal once its entries are committed and also in the last good state: a stop

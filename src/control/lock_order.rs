@@ -3,6 +3,8 @@
 //! A task takes a lock only while it holds no lock at or after it in [`Rank`], so that two tasks
 //! never wait for each other. `try_lock` never waits and is not checked. Locks handed over to
 //! another task, and locks of the task that waits for a blocking thread, are not checked either.
+//!
+//! The thread of commands takes no lock that others hold for long: a stop would wait with it.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,20 +26,28 @@ pub(super) enum Rank {
     FastPath,
     /// Who may write to the journal.
     Journal,
-    /// Who may write the last good state. From here on no lock is held across an `await`.
+    /// Who may write the last good state: held while a disk writes. From here on no lock is held
+    /// across an `await`.
     LastGood,
     /// The newest state that this data folder is known to have had.
     KnownHead,
-    /// What the flags folder says.
+    /// What the flags folder says: held while all of it is parsed.
     Definitions,
-    /// The effective state.
+    /// The effective state: held while the folder is compared with it.
     State,
     /// A value of its own, such as a problem or a waiter: no other lock is taken while it is
     /// locked.
     Leaf,
 }
 
-/// A lock that is held briefly, never across an `await`.
+impl Rank {
+    /// Whether it is held for so long that no command may wait for it.
+    fn is_held_long(self) -> bool {
+        matches!(self, Rank::LastGood | Rank::Definitions)
+    }
+}
+
+/// A lock that is never held across an `await`.
 #[derive(Debug)]
 pub(super) struct Lock<T> {
     rank: Rank,
@@ -182,10 +192,12 @@ mod held {
     use std::cell::RefCell;
     use std::collections::HashMap;
     use std::sync::{LazyLock, Mutex, PoisonError};
+    use std::thread;
 
     use tokio::task;
 
     use super::Rank;
+    use crate::thread_runtime::COMMAND_THREAD;
 
     static OF_TASKS: LazyLock<Mutex<HashMap<task::Id, Vec<Rank>>>> = LazyLock::new(Mutex::default);
 
@@ -213,6 +225,10 @@ mod held {
         /// Checks and notes a lock that stays on this thread.
         pub fn of_thread(rank: Rank) -> Held {
             check(rank);
+            assert!(
+                !(rank.is_held_long() && thread::current().name() == Some(COMMAND_THREAD)),
+                "the lock {rank:?} is taken on the thread of commands: see control/lock_order.rs"
+            );
             OF_THREAD.with_borrow_mut(|ranks| ranks.push(rank));
             Held { holder: Holder::Thread, rank }
         }
@@ -277,8 +293,10 @@ mod held {
 #[allow(clippy::panic, clippy::unwrap_used)]
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::thread;
 
     use super::*;
+    use crate::thread_runtime::COMMAND_THREAD;
 
     /// Whether the second lock may be taken while the first is held.
     fn may(first: Rank, second: Rank) -> bool {
@@ -295,6 +313,17 @@ mod tests {
         assert!(may(Rank::LastGood, Rank::Leaf));
         assert!(!may(Rank::State, Rank::Definitions));
         assert!(!may(Rank::Leaf, Rank::Leaf));
+    }
+
+    #[test]
+    fn no_command_waits_for_a_lock_that_is_held_long() {
+        let takes = |rank| {
+            let run = move || drop(Lock::new(rank, ()).lock());
+            let thread = thread::Builder::new().name(COMMAND_THREAD.to_owned()).spawn(run);
+            thread.unwrap().join().is_ok()
+        };
+        assert!(takes(Rank::State) && takes(Rank::Leaf));
+        assert!(!takes(Rank::Definitions) && !takes(Rank::LastGood));
     }
 
     #[tokio::test]

@@ -47,7 +47,7 @@ pub(super) async fn maintain_store(inner: Weak<Inner>, mut leaps: LeapWatch) {
         if in_reach
             && (strong.compare_files.swap(false, Ordering::Relaxed)
                 || strong.files_wait()
-                || strong.can_retire())
+                || strong.can_retire().await)
         {
             strong.record().await;
         }
@@ -132,7 +132,10 @@ impl Inner {
                 *known = Some(KnownHead { epoch: epoch.clone(), head: catalog.head });
             }
         }
-        self.note_known().await;
+        if let Err(why) = self.note_known().await {
+            self.report_last_good(Some(why));
+            return false;
+        }
         let inner = self.clone();
         let written = tokio::task::spawn_blocking(move || {
             inner.hold_folder()?;

@@ -15,7 +15,7 @@ use super::recovery::{
 use super::{Database, Inner};
 use crate::store::{Store, StoreError};
 
-/// The longest wait for a lost database to open.
+/// The longest wait for a lost database to open, and then for each part of it that is read.
 const OPEN_TIMEOUT: Duration = Duration::from_millis(1500);
 /// The part of that time that the check of its pages may take.
 const PAGE_CHECK_TIMEOUT: Duration = Duration::from_millis(700);
@@ -29,7 +29,8 @@ impl Inner {
             return;
         }
         let mut copies = self.copies();
-        // The database can end neither of these two.
+        // Whatever the database holds: a person decides about the first, and the check of the pages
+        // about the second.
         if !copies.journal.doubt.is_none() || self.witnesses.is_unsound.load(Ordering::Relaxed) {
             return;
         }
@@ -42,13 +43,11 @@ impl Inner {
         }
         let decision = decide(&found.witness(), &copies);
         let opened = match &decision {
-            Decision::Serve => Some(timeout(OPEN_TIMEOUT, self.open_store()).await),
-            Decision::First => Some(timeout(OPEN_TIMEOUT, self.make_store()).await),
+            Decision::Serve => Some(self.open_store(OPEN_TIMEOUT).await),
+            Decision::First => Some(self.make_store(OPEN_TIMEOUT).await),
             Decision::Hold { .. } => None,
         };
-        match opened
-            .map(|opened| opened.unwrap_or_else(|_| Err("it does not answer in time".to_owned())))
-        {
+        match opened {
             Some(Ok(opened)) => {
                 self.adopt_store(committer, opened, &[]).await;
                 if let DatabaseFound::Good { store, pages: Some(pages), .. } = found {

@@ -1,6 +1,8 @@
 //! Flags that were given up (`retired.txt`) and do not go yet, as an operator holds something of
 //! them. A stop, above all, ends by `resume` alone.
 
+use std::sync::Arc;
+
 use super::{Inner, Problem, ProblemKind};
 use crate::definition::DefinitionSet;
 use crate::flag::FlagKey;
@@ -25,17 +27,18 @@ pub fn flags_without_a_file(state: &EffectiveState, definitions: &DefinitionSet)
 
 impl Inner {
     /// Whether a flag that was given up can go now.
-    pub(super) fn can_retire(&self) -> bool {
+    pub(super) async fn can_retire(self: &Arc<Self>) -> bool {
         if !self.problems.has(ProblemKind::MissingFile) || self.is_held() {
             return false;
         }
-        let definitions = self.definitions.lock();
-        let state = self.state();
-        state.pending().is_empty()
-            && state
-                .catalog
-                .flags()
-                .any(|(key, entry)| definitions.is_retired(key) && entry.record.is_as_its_file())
+        let can_go = |state: &EffectiveState, definitions: &DefinitionSet| {
+            let mut flags = state.catalog.flags();
+            state.pending().is_empty()
+                && flags.any(|(key, entry)| {
+                    definitions.is_retired(key) && entry.record.is_as_its_file()
+                })
+        };
+        self.compare(can_go).await
     }
 }
 

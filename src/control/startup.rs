@@ -46,7 +46,9 @@ use crate::time_limit::OneAtATime;
 /// is none.
 const OPEN_TIMEOUT_WITH_LAST_GOOD: Duration = Duration::from_millis(800);
 const OPEN_TIMEOUT: Duration = Duration::from_secs(3);
-/// The part of that time that the check of its pages may take. A large database is used before the
+/// How long a database that was looked at may take to open: an older build's tables are changed then.
+pub(super) const START_TIMEOUT: Duration = Duration::from_secs(30);
+/// The part of the first two that the check of the pages may take. A large database is used before the
 /// check ends, and held if the check fails.
 const PAGE_CHECK_TIMEOUT_WITH_LAST_GOOD: Duration = Duration::from_millis(400);
 const PAGE_CHECK_TIMEOUT: Duration = Duration::from_secs(2);
@@ -193,7 +195,7 @@ impl Inner {
         if decision == Decision::First && !may_be_new {
             return Err(StartupError::NewData(self.data.path().display().to_string()));
         }
-        self.report_findings_at_start(&files, &copies);
+        self.report_findings_at_start(&files, &copies).await;
         let doubt = match &decision {
             Decision::Hold { doubt, .. } => doubt.clone(),
             Decision::Serve | Decision::First => Doubt::NONE,
@@ -240,7 +242,7 @@ impl Inner {
     ) {
         let last_good = files.state_of(Some(Base::LastGood));
         let witnesses = files.kept_states();
-        match self.open_store().await {
+        match self.open_store(START_TIMEOUT).await {
             Ok(opened) => {
                 self.adopt_store(committer, opened, &witnesses).await;
                 if let DatabaseFound::Good { store, pages: Some(pages), .. } = found {
@@ -259,7 +261,7 @@ impl Inner {
     /// Nothing was ever known here.
     async fn begin_anew(self: &Arc<Self>, committer: &mut Committer) -> Result<(), StartupError> {
         (self.observer)(&ControlEvent::FirstStart { data: self.data.path().display().to_string() });
-        match self.make_store().await {
+        match self.make_store(START_TIMEOUT).await {
             Ok(opened) => self.adopt_store(committer, opened, &[]).await,
             // The files are served all the same.
             Err(why) => self.set_database(Database::Down { why, since_ms: self.clock.wall_ms() }),
@@ -267,10 +269,15 @@ impl Inner {
         Ok(())
     }
 
-    pub(super) async fn make_store(self: &Arc<Self>) -> Result<super::adopt::Opened, String> {
+    pub(super) async fn make_store(
+        self: &Arc<Self>,
+        limit: Duration,
+    ) -> Result<super::adopt::Opened, String> {
         let epoch = random_name().ok_or("the system gives no randomness")?;
-        Store::make_sqlite(&self.data.database(), &epoch).await.map_err(|error| error.chain())?;
-        self.open_store().await
+        let path = self.data.database();
+        let made = timeout(limit, Store::make_sqlite(&path, &epoch)).await;
+        made.map_err(|_| "it does not answer in time")?.map_err(|error| error.chain())?;
+        self.open_store(limit).await
     }
 
     /// Serves what is known, and nothing else, until a person decides.
@@ -376,10 +383,9 @@ impl Inner {
     }
 
     /// Reports what could not be read, and what became of it.
-    fn report_findings_at_start(&self, files: &FilesFound, copies: &Copies) {
+    async fn report_findings_at_start(self: &Arc<Self>, files: &FilesFound, copies: &Copies) {
         if matches!(files.last_good, FoundLastGood::Damaged { .. }) {
-            // Where it cannot be moved aside, it stays where it is until another takes its place.
-            let _ = self.witnesses.last_good.lock().set_aside();
+            self.set_last_good_aside().await;
         }
         *self.witnesses.found_at_start.lock() = files.troubles(&self.data, copies);
         self.report_journal(None);

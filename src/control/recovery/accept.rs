@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::super::Inner;
 use super::super::committer::Committer;
+use super::super::startup::START_TIMEOUT;
 use super::super::startup_error::StartupError;
 use super::carried::{self, Carried};
 use super::found::Copies;
@@ -42,7 +43,8 @@ impl Inner {
             }
             DatabaseFound::Absent | DatabaseFound::Damaged(_) => {
                 self.make_of(copies, &known).await?;
-                let opened = self.open_store().await.map_err(StartupError::NotAccepted)?;
+                let opened =
+                    self.open_store(START_TIMEOUT).await.map_err(StartupError::NotAccepted)?;
                 self.adopt_store(committer, opened, &[]).await;
             }
             DatabaseFound::OutOfReach(why) | DatabaseFound::OfNewerBuild(why) => {
@@ -60,10 +62,10 @@ impl Inner {
         copies: &Copies,
         known: &LocalState,
     ) -> Result<(), StartupError> {
-        let opened = self.open_store().await.map_err(StartupError::NotAccepted)?;
+        let opened = self.open_store(START_TIMEOUT).await.map_err(StartupError::NotAccepted)?;
         let opened = if pass_over_known(&opened.store, copies).await.map_err(not_accepted)? {
             opened.store.release().await;
-            self.open_store().await.map_err(StartupError::NotAccepted)?
+            self.open_store(START_TIMEOUT).await.map_err(StartupError::NotAccepted)?
         } else {
             opened
         };

@@ -59,6 +59,7 @@ impl Journal {
                 refused,
                 left_out,
                 header,
+                is_known_synced: true,
                 last,
                 used,
                 dirty: used,

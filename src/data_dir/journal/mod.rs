@@ -63,6 +63,8 @@ pub struct Journal {
     left_out: BTreeSet<String>,
     /// As it was written last.
     header: Header,
+    /// Whether a start finds the known state of this header.
+    is_known_synced: bool,
     /// The number of the newest entry.
     last: u64,
     /// Where the next entry goes.
@@ -130,8 +132,21 @@ impl Journal {
         let id = FileId::of(&file)?;
         let (path, header) = (path.to_owned(), header.clone());
         let (refused, left_out) = (0, BTreeSet::new());
-        let mut journal =
-            Journal { path, file, id, size, refused, left_out, header, last, used, dirty };
+        // It was read from the file: whatever became of the last sync, a first note syncs.
+        let is_known_synced = false;
+        let mut journal = Journal {
+            path,
+            file,
+            id,
+            size,
+            refused,
+            left_out,
+            header,
+            is_known_synced,
+            last,
+            used,
+            dirty,
+        };
         journal.wipe()?;
         // A build before wrote one slot at a time.
         journal.write_both(journal.header.clone())?;
@@ -191,12 +206,25 @@ impl Journal {
         self.left_out.contains(id)
     }
 
-    /// Keeps the newest state that is known, durably.
-    pub fn note_known(&mut self, known: &KnownHead) -> Result<(), JournalError> {
-        if self.header.known.as_ref() != Some(known) {
-            self.write_both(Header { known: Some(known.clone()), ..self.header.clone() })?;
-            self.file.sync_data()?;
+    /// That an entry fitted when the file was made.
+    pub fn took(&self, entry: &PendingEntry) -> Result<(), JournalError> {
+        if self.leaves_out(&entry.id) {
+            Err(JournalError::Full { size: self.size })
+        } else {
+            Ok(())
         }
+    }
+
+    /// Keeps the newest state that is known. When this returns, a start finds it. What was written and
+    /// could not be synced is written again the next time.
+    pub fn note_known(&mut self, known: &KnownHead) -> Result<(), JournalError> {
+        if self.is_known_synced && self.header.known.as_ref() == Some(known) {
+            return Ok(());
+        }
+        self.is_known_synced = false;
+        self.write_both(Header { known: Some(known.clone()), ..self.header.clone() })?;
+        self.file.sync_data()?;
+        self.is_known_synced = true;
         Ok(())
     }
 

@@ -309,6 +309,20 @@ fn a_file_that_is_not_at_its_path_takes_no_entry() {
     assert!(journal.check().is_err() && journal.append(&stop(1, 10)).is_err());
 }
 
+/// A null device takes every write and refuses each sync.
+#[test]
+fn a_known_state_that_could_not_be_synced_is_written_again() {
+    let (kept, mut journal) = Kept::with(1, 10);
+    let newer = KnownHead { epoch: "newer".to_owned(), ..known() };
+    let null = fs::OpenOptions::new().read(true).write(true).open("/dev/null").unwrap();
+    let file = std::mem::replace(&mut journal.file, null);
+    journal.note_known(&newer).unwrap_err();
+    journal.file = file;
+    journal.note_known(&newer).unwrap();
+    let found = Journal::look(&kept.path);
+    assert_eq!(found.contents().unwrap().known.as_ref(), Some(&newer));
+}
+
 /// As the builds before wrote it.
 fn old(stops: impl IntoIterator<Item = usize>) -> Vec<u8> {
     use sha2::{Digest, Sha256};

@@ -211,16 +211,15 @@ async fn execute_command(
             } else {
                 StatusCode::OK
             };
-            let outcome = match parts_of(&done).len() {
-                ..=MANY_PARTS => Some(outcome_of(state, &command, &done, may_widen)),
-                // The response to `stop --all` is long, and other commands go through this thread.
-                _ => {
-                    let state = state.clone();
-                    let outcome = move || outcome_of(&state, &command, &done, may_widen);
-                    spawn_blocking(outcome).await.ok()
-                }
-            };
-            answer(state, status, &outcome)
+            if parts_of(&done).len() <= MANY_PARTS {
+                return answer(state, status, &outcome_of(state, &command, &done, may_widen));
+            }
+            // The response to `stop --all` is long, and other commands go through this thread.
+            let told = state.clone();
+            match spawn_blocking(move || outcome_of(&told, &command, &done, may_widen)).await {
+                Ok(outcome) => answer(state, status, &outcome),
+                Err(_) => refuse(state, &CommandRejected::Unknown.into()),
+            }
         }
         Err(rejected) => refuse(state, &rejected.into()),
     }

@@ -72,7 +72,7 @@ impl Sqlite {
             (
                 epoch,
                 head,
-                subjects::load(&mut reading).await?,
+                subjects::load(&mut reading, self.reader.pages()).await?,
                 old_tokens::read(&mut reading).await?,
             )
         };

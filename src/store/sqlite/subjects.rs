@@ -5,16 +5,18 @@
 //! each load.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering::Relaxed;
 
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::chain;
+use super::reader::Pages;
 use crate::ledger::Subject;
 use crate::store::error::StoreError;
 use crate::store::loaded::{Poison, SubjectRow, Subjects, record};
 
-/// A row for each subject that the history or the table knows; `is_intact` is 1 where they agree. Each
+/// A row for each subject that the history or the table knows; `stands` is 1 where they agree. Each
 /// name in the history is found with one step of the index, however long the history is.
 macro_rules! standing {
     () => {
@@ -48,12 +50,18 @@ const ASTRAY: &str = concat!(
     "SELECT kind, subject FROM standing WHERE stands = 0 ORDER BY kind, subject LIMIT $1"
 );
 
-/// The subjects whose rows agree with their newest change, and what is known of the others.
-pub async fn load(connection: &mut SqliteConnection) -> Result<Subjects, StoreError> {
-    let rows = sqlx::query(ALL)
-        .fetch_all(&mut *connection)
-        .await
-        .map_err(StoreError::doing("read the subjects"))?;
+/// The subjects whose rows agree with their newest change, and what is known of the others. Each row
+/// counts as a page of `pages`: many take long.
+pub async fn load(
+    connection: &mut SqliteConnection,
+    pages: &Pages,
+) -> Result<Subjects, StoreError> {
+    let counted = |row: SqliteRow| {
+        pages.fetch_add(1, Relaxed);
+        row
+    };
+    let rows = sqlx::query(ALL).map(counted).fetch_all(&mut *connection).await;
+    let rows = rows.map_err(StoreError::doing("read the subjects"))?;
     let mut standing = Subjects::default();
     let mut as_written = BTreeMap::new();
     for row in &rows {

@@ -111,6 +111,11 @@ impl Hanging {
         if hang { fs::write(reads, "").unwrap() } else { fs::remove_file(reads).unwrap() }
     }
 
+    /// Each read takes 3 ms longer from now on.
+    pub fn reads_are_slow(&self) {
+        fs::write(self.folder.path().join("hang.slow-reads"), "").unwrap();
+    }
+
     /// Each sync takes 0.3 s longer from now on.
     pub fn is_slow(&self) {
         fs::write(self.folder.path().join("hang.slow"), "").unwrap();

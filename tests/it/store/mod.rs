@@ -14,6 +14,7 @@ mod read_only;
 mod rows;
 mod saving;
 pub mod slow_disk;
+mod slow_reads;
 mod staging;
 mod tampering;
 mod two_writers;

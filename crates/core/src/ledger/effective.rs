@@ -253,11 +253,13 @@ impl EffectiveState {
     }
 
     /// Forgets an entry that was committed or read back from the database. If its revision is an
-    /// older one, the position stays as it was.
+    /// older one, the position stays as it was. An entry that was claimed and is not pushed yet is
+    /// ignored when it comes; one that was marked before is not known any more, and a later entry may
+    /// have its name.
     pub fn mark_committed(&mut self, id: &str) {
         self.floor = self.position();
-        self.tried.remove(id);
-        if Arc::make_mut(&mut self.pending).remove(id).is_none() {
+        let is_claimed = self.tried.remove(id);
+        if Arc::make_mut(&mut self.pending).remove(id).is_none() && is_claimed {
             self.early.push(id.to_owned());
         }
     }

@@ -202,6 +202,23 @@ fn a_superseded_request_is_known_by_its_idempotency_key() {
     }
 }
 
+/// A commit may end before its entry is pushed, which then is not laid over it a second time. A commit
+/// that was found twice leaves nothing behind: another entry may have its name.
+#[test]
+fn an_entry_that_was_committed_is_passed_over_once() {
+    let mut state = state(1);
+    let of = |share| entry("1", vec![set("f00000", share)]);
+    state.claim("1");
+    state.mark_committed("1");
+    assert!(!state.apply_pending(of(9_000)), "its commit was the first to end");
+    assert!(state.apply_pending(of(8_000)), "the same name again");
+    assert_eq!(state.claim_first().map(|pending| pending.id), Some("1".to_owned()));
+    state.mark_committed("1");
+    state.mark_committed("1");
+    assert!(state.apply_pending(of(7_000)), "the commit was found twice");
+    assert_eq!(names(&state), ["1"]);
+}
+
 /// Everything that visits each flag, over as many entries as there are flags and over one that
 /// stops them all. A search through all entries for each flag would take minutes.
 #[test]

@@ -1,8 +1,9 @@
 //! Preloaded before a program (`LD_PRELOAD`): its writes to files called `turnout.db…`, or as
 //! SLOW_FILE says, take as long as on a disk of SLOW_KB kilobytes a second, and each sync of them
 //! SLOW_SYNC_MS longer. Both hang while there is a file HANG_WHILE, beside which they make one that
-//! ends in `.hangs`; reads hang while there is one that ends in `.reads`, syncs take 0.3 s longer while
-//! there is one that ends in `.slow`, and fail while there is one that ends in `.fails`. The test beside this compiles it with rustc.
+//! ends in `.hangs`; reads hang while there is one that ends in `.reads`, and take 3 ms longer while there
+//! is one that ends in `.slow-reads`; syncs take 0.3 s longer while there is one that ends in `.slow`, and
+//! fail while there is one that ends in `.fails`. The test beside this compiles it with rustc.
 
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -59,6 +60,9 @@ fn is_there(end: &str) -> bool {
 unsafe fn read(name: &CStr, file: c_int, bytes: *mut c_void, count: usize, at: i64) -> isize {
     while is_there("reads") && is_slow(file) {
         std::thread::sleep(Duration::from_millis(5));
+    }
+    if is_there("slow-reads") && is_slow(file) {
+        std::thread::sleep(Duration::from_millis(3));
     }
     // SAFETY: the function of that name in the C library has this type, and its arguments are
     // passed on as they came.
