@@ -90,7 +90,12 @@ impl Inner {
             }
             state.serve_recorded(catalog);
             state.set_doubt(Doubt::NONE, self.clock.wall_ms());
-            self.rise_if_other(&mut state);
+            if state.is_recorded() {
+                self.rise_if_other(&mut state);
+            } else {
+                // Whatever comes over the files goes live, too.
+                state.rise_above(self.served.live.current().position());
+            }
             self.go_live(&state);
         }
         self.store.set_epoch(epoch.clone());
@@ -107,7 +112,7 @@ impl Inner {
 
     /// A position identifies the live state: if the same revision has another content, the position
     /// rises. Otherwise clients would keep old answers while operators see new ones.
-    fn rise_if_other(&self, state: &mut EffectiveState) {
+    pub(super) fn rise_if_other(&self, state: &mut EffectiveState) {
         let live = self.served.live.current().clone();
         if state.position() <= live.position()
             && !live.next(state.position(), state.effective_flags().into_iter()).1.is_empty()

@@ -12,7 +12,7 @@ use super::catch_up::CaughtUp;
 use super::committer::{CommitError, Committer, Proposal, READ_TIMEOUT};
 use super::unsettled::flags_of;
 use super::{Database, Inner, staging};
-use crate::ledger::{ContentCache, Head, Revision};
+use crate::ledger::{ChangeSource, ContentCache, Head, Revision};
 use crate::store::{Commit, Store, StoreError};
 
 impl Inner {
@@ -44,7 +44,15 @@ impl Inner {
         of_entry: Option<&str>,
     ) -> Result<u64, CommitError> {
         let store = self.store.require()?;
-        let head = self.state().catalog.head;
+        let (head, is_recorded) = {
+            let state = self.state();
+            (state.catalog.head, state.is_recorded())
+        };
+        let is_over_recorded = of_entry.is_some() || proposal.origin == ChangeSource::File;
+        if !is_recorded && !is_over_recorded && !proposal.changes.is_empty() {
+            // It was decided over files that the database does not have.
+            return Err(CommitError::Down("the files are being saved to it first".to_owned()));
+        }
         let Proposal { actor, origin, reason, effective_at_ms, key, changes, content } = proposal;
         let now_ms = self.clock.wall_ms();
         // The commit time never falls, also when the clock is set back; `effective_at_ms` has the

@@ -70,16 +70,17 @@ impl Inner {
     }
 
     /// Commits what the files say of these subjects, as far as it still differs from what is
-    /// recorded; of all subjects where some wait from before. Returns how many were compared.
+    /// recorded; of all subjects where some wait from before, or none was ever recorded. Returns how
+    /// many were compared.
     pub(super) async fn commit_files(self: &Arc<Self>, mut subjects: BTreeSet<Subject>) -> usize {
         let mut compared = 0;
-        if self.files_wait() {
+        if self.files_wait() || !self.state().is_recorded() {
             let all = self.compare(reconcile).await;
             compared += all.compared;
             subjects.extend(all.subjects());
         }
         if subjects.is_empty() {
-            self.trouble(ProblemKind::FilesWait, Vec::new());
+            self.note_files_recorded();
             return compared;
         }
         let Ok(mut committer) = timeout(QUEUE_TIMEOUT, self.committer.lock()).await else {
@@ -95,7 +96,7 @@ impl Inner {
             compared += reconciliation.compared;
             let Reconciliation { changes, content, .. } = reconciliation;
             if changes.is_empty() {
-                self.trouble(ProblemKind::FilesWait, Vec::new());
+                self.note_files_recorded();
                 return compared;
             }
             let changed: BTreeSet<Subject> =
@@ -106,7 +107,7 @@ impl Inner {
             };
             match committed {
                 Ok(_) => {
-                    self.trouble(ProblemKind::FilesWait, Vec::new());
+                    self.note_files_recorded();
                     changed.iter().for_each(|subject| self.report_drift(subject.key()));
                     // A later reading was compared with the state before this commit.
                     if readings == self.readings.load(Ordering::Relaxed) {
@@ -158,11 +159,20 @@ impl Inner {
         }
     }
 
+    fn note_files_recorded(&self) {
+        self.trouble(ProblemKind::FilesWait, Vec::new());
+        if self.store.is_open() {
+            self.state().note_files_recorded();
+        }
+    }
+
     pub(super) fn serve_unrecorded(&self, changes: &[Change], content: &ContentCache) {
         let mut state = self.state();
         let mut catalog = state.catalog.clone();
         catalog.apply(catalog.head, changes, content);
         state.serve_unrecorded(catalog);
+        // An empty database that took nothing may have been served meanwhile.
+        self.rise_if_other(&mut state);
         self.go_live(&state);
     }
 }

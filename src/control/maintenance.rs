@@ -118,6 +118,10 @@ impl Inner {
         let committed = self.fast_path.committed.lock().iter().cloned().collect();
         let (catalog, credentials) = {
             let mut state = self.state();
+            if !state.is_recorded() {
+                // A start would take files that no database has recorded for recorded ones.
+                return true;
+            }
             state.forget_dead_credentials(now);
             (state.catalog.clone(), state.credentials())
         };

@@ -44,8 +44,8 @@ impl Serialize for Flags<'_> {
 
 /// Every flag, also those that are only pending, in the order of their keys.
 fn keys(effective: &EffectiveState) -> Vec<&FlagKey> {
-    let mut keys: Vec<&FlagKey> = effective.catalog.flags().map(|(key, _)| key).collect();
-    let recorded = keys.len();
+    let mut keys: Vec<&FlagKey> = effective.known_flags().collect();
+    let recorded = effective.catalog.flags().count();
     let pending = effective.pending().flags();
     keys.extend(pending.filter(|key| effective.catalog.flag(key.as_str()).is_none()));
     if keys.len() > recorded {
@@ -93,8 +93,7 @@ pub async fn one(State(state): State<AdminState>, path: FlagPath) -> Response<Bo
 /// The error for an unknown flag, with a flag that may have been meant.
 pub fn unknown(effective: &EffectiveState, key: &str) -> ApiError {
     let Ok(flag) = key.parse() else { return ApiError::UnknownFlag };
-    let similar =
-        similar(key, effective.catalog.flags().map(|(key, _)| key.as_str())).map(str::to_owned);
+    let similar = similar(key, effective.known_flags().map(FlagKey::as_str)).map(str::to_owned);
     CommandRejected::Refused(CommandError::UnknownFlag { flag, similar }).into()
 }
 

@@ -12,7 +12,7 @@ pub fn is_in_force(effective: &EffectiveState, command: &Command, revision: Opti
     };
     let is_stopped = |flag: &str| is(flag, &|entry| entry.record.stop.is_some());
     match command {
-        Command::StopAll => effective.catalog.flags().all(|(flag, _)| is_stopped(flag.as_str())),
+        Command::StopAll => effective.known_flags().all(|flag| is_stopped(flag.as_str())),
         Command::Stop { flag } => is_stopped(flag.as_str()),
         Command::Resume { flag, .. } => !is_stopped(flag.as_str()),
         Command::Unset { flag } => {

@@ -38,7 +38,7 @@ impl Hanging {
         hanging
     }
 
-    async fn start_in(home: TempDir, folder: TempDir, file: &'static str) -> Hanging {
+    pub async fn start_in(home: TempDir, folder: TempDir, file: &'static str) -> Hanging {
         let (preload, hangs) = (slowing_library(&folder), folder.path().join("hang"));
         let settings = [
             ("LD_PRELOAD", preload.to_str().unwrap()),

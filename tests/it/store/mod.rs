@@ -1,6 +1,7 @@
 //! The data folder: what is durable, what is served without it, and what it says about the server.
 
 mod addresses;
+mod first_start;
 mod following;
 mod history;
 mod hung_commits;

@@ -78,8 +78,8 @@ pub enum CommandError {
 impl CommandError {
     /// The error for an unknown flag, with a known flag of a similar name if there is one.
     pub fn unknown(state: &EffectiveState, flag: &FlagKey) -> CommandError {
-        let similar = similar(flag.as_str(), state.catalog.flags().map(|(key, _)| key.as_str()))
-            .map(str::to_owned);
+        let similar =
+            similar(flag.as_str(), state.known_flags().map(FlagKey::as_str)).map(str::to_owned);
         CommandError::UnknownFlag { flag: flag.clone(), similar }
     }
 
@@ -176,7 +176,7 @@ fn lowers(old: &FlagEntry, new: &FlagEntry) -> bool {
 }
 
 fn stop_all(state: &EffectiveState, mark: &Attribution) -> Decision {
-    let flags = state.catalog.flags().map(|(key, _)| key).chain(state.coming());
+    let flags = state.known_flags().chain(state.coming());
     let part = |key: &FlagKey| {
         let before = state.flag_as_known(key.as_str());
         let known = before.clone().unwrap_or_default();

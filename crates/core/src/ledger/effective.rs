@@ -1,5 +1,6 @@
 //! The effective state of every flag: the catalog with the pending entries laid over it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use super::doubt::{Doubt, Doubted};
 use super::entry::FlagEntry;
 use super::pending::PendingEntry;
 use super::pending_set::PendingSet;
+use super::record::FlagRecord;
 use crate::flag::{Definition, Flag, FlagKey, Segments};
 use crate::snapshot::{EffectiveFlag, Position, State};
 
@@ -29,6 +31,9 @@ pub struct EffectiveState {
     coming: BTreeSet<FlagKey>,
     /// How often files were served that no database recorded.
     unrecorded: u32,
+    /// What these files said, once a database that is empty yet is open: it is served until they are
+    /// recorded.
+    unrecorded_files: Option<Arc<Catalog>>,
     /// The highest position so far: a position only rises.
     floor: Position,
     doubt: Doubt,
@@ -67,6 +72,7 @@ impl EffectiveState {
             early: Vec::new(),
             coming: BTreeSet::new(),
             unrecorded: 0,
+            unrecorded_files: None,
             floor: Position::default(),
             doubt: Doubt::NONE,
             doubted_since_ms: 0,
@@ -83,7 +89,7 @@ impl EffectiveState {
 
     /// Whether nothing was ever known here.
     pub fn is_cold(&self) -> bool {
-        self.catalog.head.revision == 0 && self.unrecorded == 0
+        self.catalog.head.revision == 0 && self.is_recorded()
     }
 
     /// Notes flags that have a file and are not known yet: their commit may be under way. Of those
@@ -188,6 +194,7 @@ impl EffectiveState {
         self.catalog.flags().next().is_none()
             && self.catalog.segments().next().is_none()
             && self.pending.flags().next().is_none()
+            && self.unrecorded_files.is_none()
     }
 
     pub fn pending(&self) -> &PendingSet {
@@ -276,16 +283,27 @@ impl EffectiveState {
     /// Replaces the catalog by one that no database has recorded.
     pub fn serve_unrecorded(&mut self, catalog: Catalog) {
         (self.catalog, self.unrecorded) = (catalog, self.unrecorded + 1);
+        self.unrecorded_files = None;
     }
 
-    /// Replaces the catalog by the database's.
+    /// Replaces the catalog by the database's. The files that were served stay live over one that is
+    /// empty, until [`EffectiveState::note_files_recorded`].
     pub fn serve_recorded(&mut self, catalog: Catalog) {
-        (self.catalog, self.unrecorded) = (catalog, 0);
+        let before = std::mem::replace(&mut self.catalog, catalog);
+        let is_empty = self.catalog.head.revision == 0;
+        let files = (is_empty && self.unrecorded > 0).then(|| Arc::new(before));
+        self.unrecorded_files = files.or(self.unrecorded_files.take().filter(|_| is_empty));
+        self.unrecorded = 0;
     }
 
-    /// Whether the catalog is the database's.
+    /// Notes that the database has what the files say.
+    pub fn note_files_recorded(&mut self) {
+        self.unrecorded_files = None;
+    }
+
+    /// Whether the catalog is the database's, and everything that is served is in it.
     pub fn is_recorded(&self) -> bool {
-        self.unrecorded == 0
+        self.unrecorded == 0 && self.unrecorded_files.is_none()
     }
 
     /// Moves the position above another one, because the state differs from the one it had there.
@@ -302,8 +320,41 @@ impl EffectiveState {
 
     /// A flag as its readable parts say, without the stop for doubt.
     pub fn flag_as_known(&self, key: &str) -> Option<FlagEntry> {
+        self.pending_over(key, self.base(key).map(Cow::into_owned))
+    }
+
+    /// A flag as it will be recorded if nothing more comes: without a file that no database has.
+    pub fn flag_to_record(&self, key: &str) -> Option<FlagEntry> {
+        let entry = self.pending_over(key, self.catalog.flag(key).cloned());
+        entry.map(|entry| self.doubt.over(key, entry, self.doubted_since_ms))
+    }
+
+    fn pending_over(&self, key: &str, entry: Option<FlagEntry>) -> Option<FlagEntry> {
         let ops = self.pending.ops_of(key);
-        ops.fold(self.catalog.flag(key).cloned(), |entry, op| op.apply_to(entry.as_ref()).or(entry))
+        ops.fold(entry, |entry, op| op.apply_to(entry.as_ref()).or(entry))
+    }
+
+    /// The flags that are recorded, and those of files that are served and not recorded yet.
+    pub fn known_flags(&self) -> impl Iterator<Item = &FlagKey> {
+        let files = self.unrecorded_files.iter().flat_map(|files| files.flags());
+        let of_files = files.map(|(key, _)| key);
+        let is_new = |key: &&FlagKey| self.catalog.flag(key.as_str()).is_none();
+        self.catalog.flags().map(|(key, _)| key).chain(of_files.filter(is_new))
+    }
+
+    /// A flag as the catalog has it, or, while that has no definition of it, as its file says with
+    /// what is held over it.
+    fn base(&self, key: &str) -> Option<Cow<'_, FlagEntry>> {
+        let recorded = self.catalog.flag(key);
+        let file = self.unrecorded_files.as_ref().and_then(|files| files.flag(key));
+        match (recorded, file) {
+            (Some(recorded), Some(file)) if recorded.in_force().is_none() => {
+                let definition = file.record.definition;
+                let record = FlagRecord { definition, ..recorded.record.clone() };
+                Some(Cow::Owned(file.with(record)))
+            }
+            (recorded, file) => recorded.or(file).map(Cow::Borrowed),
+        }
     }
 
     /// The revision of the last change of a flag or of a segment it names.
@@ -327,9 +378,8 @@ impl EffectiveState {
     /// Every flag for a snapshot, ordered by key.
     pub fn effective_flags(&self) -> Vec<EffectiveFlag<'_>> {
         let positions = self.pending.positions(self.catalog.head.revision);
-        let mut keys: Vec<&FlagKey> =
-            self.catalog.flags().map(|(key, _)| key).chain(self.pending.flags()).collect();
-        // Two runs that are sorted already.
+        let mut keys: Vec<&FlagKey> = self.known_flags().chain(self.pending.flags()).collect();
+        // Runs that are sorted already.
         keys.sort();
         keys.dedup();
         keys.into_iter().filter_map(|key| self.standing(key, &positions)).collect()
@@ -340,7 +390,8 @@ impl EffectiveState {
         key: &'a FlagKey,
         positions: &BTreeMap<u64, Position>,
     ) -> Option<EffectiveFlag<'a>> {
-        let entry = self.catalog.flag(key.as_str());
+        let base = self.base(key.as_str());
+        let entry = base.as_deref();
         let mut changed_at = Position { revision: self.changed_at(key.as_str()), pending: 0 };
         let mut laid = None;
         for (order, op) in self.pending.ordered_ops_of(key.as_str()) {
@@ -355,7 +406,7 @@ impl EffectiveState {
             .covers(key.as_str())
             .then(|| self.doubt.over(key.as_str(), entry.clone(), self.doubted_since_ms));
         let entry = doubted.as_ref().unwrap_or(entry);
-        if self.unrecorded > 0 {
+        if !self.is_recorded() {
             changed_at = changed_at.max(self.position());
         }
         Some(EffectiveFlag { key, state: self.state(entry), changed_at })
@@ -381,7 +432,10 @@ impl EffectiveState {
 
     fn segments_of(&self, definition: &Definition) -> Segments {
         let segment = |key: &crate::flag::SegmentKey| {
-            self.catalog.segment(key.as_str()).and_then(|entry| entry.form.clone())
+            let files = self.unrecorded_files.as_ref();
+            let of_files = || files.and_then(|files| files.segment(key.as_str()));
+            let entry = self.catalog.segment(key.as_str()).or_else(of_files);
+            entry.and_then(|entry| entry.form.clone())
         };
         definition
             .segments

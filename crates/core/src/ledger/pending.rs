@@ -176,7 +176,7 @@ impl PendingEntry {
 
 impl Overlay {
     /// The flag with this operation applied; `None` if it does not apply because the flag is
-    /// unknown.
+    /// unknown. A stop and a split hold also over a flag whose definition comes later.
     pub fn apply_to(&self, entry: Option<&FlagEntry>) -> Option<FlagEntry> {
         match (self, entry) {
             (Overlay::Stop(mark), entry) => {
@@ -184,8 +184,13 @@ impl Overlay {
                 entry.record.stop.get_or_insert_with(|| Attribution::clone(mark));
                 Some(entry)
             }
-            (Overlay::Split { requested, held, mark, .. }, Some(entry)) => {
-                Some(lay_split(entry, *requested, held, mark))
+            (Overlay::Split { requested, held, mark, .. }, entry) => {
+                match entry
+                    .filter(|entry| entry.in_force().is_some() || entry.record.split.is_some())
+                {
+                    Some(entry) => Some(lay_split(entry, *requested, held, mark)),
+                    None => hold_split(entry, *requested, held, mark),
+                }
             }
             (Overlay::Define { before, after, content, .. }, Some(entry)) => {
                 let mut defined = entry.clone();
@@ -197,14 +202,33 @@ impl Overlay {
                 let applies = entry.record.definition == *before || is_narrowing(entry, &defined);
                 Some(if applies { defined } else { entry.clone() })
             }
-            (Overlay::Split { .. } | Overlay::Define { .. }, None) => None,
+            (Overlay::Define { .. }, None) => None,
         }
     }
 }
 
+/// The requested split, held over a flag that has none: its file is to be recorded, or comes back.
+/// `None` where no split is requested.
+fn hold_split(
+    entry: Option<&FlagEntry>,
+    requested: Option<Split>,
+    held: &Option<SplitOverride>,
+    mark: &Attribution,
+) -> Option<FlagEntry> {
+    let of = |split| SplitOverride {
+        split,
+        mark: mark.clone(),
+        ends: None,
+        unknown: Unknown::default(),
+    };
+    let held = held.clone().or_else(|| requested.map(of))?;
+    let entry = entry.cloned().unwrap_or_default();
+    Some(entry.with(FlagRecord { split: Some(held), ..entry.record.clone() }))
+}
+
 /// The lower `realtime-v2` and the higher `disabled` of the split in force and the requested one,
 /// now and at every later moment: an expiry of either that lowers is kept, and one that widens does
-/// not happen.
+/// not happen. Where a split was to be held one is held, also if the file says a lower one just now.
 fn lay_split(
     entry: &FlagEntry,
     requested: Option<Split>,
@@ -215,10 +239,11 @@ fn lay_split(
     let asked = Timeline::requested(requested, held);
     let narrower = current.narrowest(asked);
     let as_asked = entry.with(FlagRecord { split: held.clone(), ..entry.record.clone() });
-    if as_asked.timeline() == narrower {
+    // Of what gives a hold back to the file, the file may say less than was asked for.
+    if as_asked.timeline().narrows(narrower) {
         return as_asked;
     }
-    if current == narrower {
+    if current == narrower && (entry.record.split.is_some() || held.is_none()) {
         return entry.clone();
     }
     let named = [&entry.record.split, held]

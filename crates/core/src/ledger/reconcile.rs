@@ -175,7 +175,7 @@ impl<'a> Reconciler<'a> {
         if recorded.is_some_and(is_as_written) {
             return;
         }
-        let current = self.state.flag(key.as_str());
+        let current = self.state.flag_to_record(key.as_str());
         if current.as_ref().is_some_and(is_as_written) {
             return;
         }

@@ -61,12 +61,16 @@ fn set(flag: &str, share: u32) -> PendingChange {
 
 /// Flags at 100 %, and no pending entry.
 fn state(flags: usize) -> EffectiveState {
+    state_at(flags, "100%")
+}
+
+fn state_at(flags: usize, share: &str) -> EffectiveState {
     let mut content = ContentCache::default();
     let records: Vec<_> = (0..flags)
         .map(|number| {
             let key: FlagKey = format!("f{number:05}").parse().unwrap();
             let text = format!(
-                "version: 1\nflag: {key}\nenabled: true\ndefault: polling\nwhen_stopped: polling\nrollout: {{ realtime-v2: 100% }}\n"
+                "version: 1\nflag: {key}\nenabled: true\ndefault: polling\nwhen_stopped: polling\nrollout: {{ realtime-v2: {share} }}\n"
             );
             let definition = ContentHash::of(text.as_bytes());
             content.blobs.insert(definition, text.into());
@@ -200,6 +204,44 @@ fn a_superseded_request_is_known_by_its_idempotency_key() {
         }
         assert_eq!(known(state, 66), None, "32 are remembered");
     }
+}
+
+/// Shares in thousandths of a per cent. Each line: what the file says where the flag is recorded, what
+/// is held over it, the split that is asked for and whether it is held, and what is held then.
+#[test]
+fn a_lowering_holds_whatever_its_flag_is_by_then() {
+    fn check(file: Option<&str>, before: Option<u32>, asked: (u32, bool), after: Option<u32>) {
+        let what = format!("{file:?} {before:?} {asked:?}");
+        let split_of = |share| match set("f00000", share).op {
+            Overlay::Split { held, .. } => held,
+            _ => None,
+        };
+        let entry = file.map(|share| {
+            let entry = state_at(1, share).flag("f00000").unwrap();
+            let split = before.and_then(split_of);
+            entry.with(FlagRecord { split, ..entry.record.clone() })
+        });
+        let mut op = set("f00000", asked.0).op;
+        if let (Overlay::Split { held, .. }, (_, false)) = (&mut op, asked) {
+            *held = None;
+        }
+        let laid = op.apply_to(entry.as_ref()).unwrap();
+        let held = laid.record.split.map(|held| held.split.realtime().millipercent());
+        assert_eq!(held, after, "{what}");
+    }
+    // It was not recorded yet, or it was given up just then.
+    check(None, None, (5_000, true), Some(5_000));
+    check(None, None, (5_000, false), Some(5_000));
+    check(Some("50%"), None, (5_000, true), Some(5_000));
+    // Another save of its file came, which says less; a later one may say more.
+    check(Some("2%"), None, (5_000, true), Some(2_000));
+    check(Some("2%"), Some(60_000), (5_000, true), Some(5_000));
+    check(Some("50%"), Some(2_000), (5_000, true), Some(2_000));
+    // A hold is given back to the file.
+    check(Some("50%"), Some(60_000), (50_000, false), None);
+    check(Some("2%"), Some(60_000), (50_000, false), None);
+    check(Some("80%"), Some(60_000), (50_000, false), Some(50_000));
+    check(Some("2%"), None, (50_000, false), None);
 }
 
 /// A commit may end before its entry is pushed, which then is not laid over it a second time. A commit
