@@ -22,4 +22,5 @@ mod pending;
 mod schema;
 mod shipped_walk;
 mod tables;
+mod unrecorded;
 mod vectors;
