@@ -6,12 +6,15 @@
 //! them returns [`CommitError::Conflict`], and what the other program wrote has been caught up with
 //! by then.
 
+use std::sync::atomic::Ordering;
+
 use tokio::time::timeout;
 
 use super::catch_up::CaughtUp;
 use super::committer::{CommitError, Committer, Proposal, READ_TIMEOUT};
 use super::unsettled::flags_of;
 use super::{Database, Inner, staging};
+use crate::flag::FlagKey;
 use crate::ledger::{ChangeSource, ContentCache, Head, Revision};
 use crate::store::{Commit, Store, StoreError};
 
@@ -175,6 +178,15 @@ impl Inner {
                 state.mark_committed(id);
             }
             state.catalog.apply(head, &revision.changes, content);
+            let has_no_file = |flag: &FlagKey| {
+                let entry = state.catalog.flag(flag.as_str());
+                entry.is_some_and(|entry| entry.record.definition.is_none())
+            };
+            if flags_of(&revision.changes).any(has_no_file) {
+                // What is held over it is a problem, and without anything held it goes.
+                self.compare_files.store(true, Ordering::Relaxed);
+                self.wake.notify_one();
+            }
             self.go_live(&state);
         }
         self.heal_rows(&revision.changes);
