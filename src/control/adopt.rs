@@ -17,6 +17,10 @@ use crate::data_dir::LastGood;
 use crate::ledger::{Catalog, ContentCache, Credential, Doubt, EffectiveState, KnownHead};
 use crate::store::{Loaded, Store, StoreError};
 
+/// How long a database that was looked at at a start may take to open: an older build's tables are
+/// changed then.
+pub(super) const START_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// A database, its content, and which part of that was known here before.
 pub(super) struct Opened {
     pub store: Store,
@@ -36,7 +40,7 @@ impl Inner {
             error => error.chain(),
         })?;
         let cached = self.cached_content().await;
-        let loaded = store.unless_silent(limit, store.load(&cached.blobs)).await;
+        let loaded = store.unless_silent(limit, Box::pin(store.load(&cached.blobs))).await;
         let loaded = loaded.ok_or_else(late)?.map_err(|error| error.chain())?;
         Ok(Opened { store, loaded, cached })
     }

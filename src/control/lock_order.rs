@@ -192,12 +192,11 @@ mod held {
     use std::cell::RefCell;
     use std::collections::HashMap;
     use std::sync::{LazyLock, Mutex, PoisonError};
-    use std::thread;
 
     use tokio::task;
 
     use super::Rank;
-    use crate::thread_runtime::COMMAND_THREAD;
+    use crate::thread_runtime::is_command_thread;
 
     static OF_TASKS: LazyLock<Mutex<HashMap<task::Id, Vec<Rank>>>> = LazyLock::new(Mutex::default);
 
@@ -226,7 +225,7 @@ mod held {
         pub fn of_thread(rank: Rank) -> Held {
             check(rank);
             assert!(
-                !(rank.is_held_long() && thread::current().name() == Some(COMMAND_THREAD)),
+                !(rank.is_held_long() && is_command_thread()),
                 "the lock {rank:?} is taken on the thread of commands: see control/lock_order.rs"
             );
             OF_THREAD.with_borrow_mut(|ranks| ranks.push(rank));
@@ -293,10 +292,9 @@ mod held {
 #[allow(clippy::panic, clippy::unwrap_used)]
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
-    use std::thread;
 
     use super::*;
-    use crate::thread_runtime::COMMAND_THREAD;
+    use crate::thread_runtime::{COMMAND_THREAD, ThreadRuntime};
 
     /// Whether the second lock may be taken while the first is held.
     fn may(first: Rank, second: Rank) -> bool {
@@ -315,15 +313,19 @@ mod tests {
         assert!(!may(Rank::Leaf, Rank::Leaf));
     }
 
-    #[test]
-    fn no_command_waits_for_a_lock_that_is_held_long() {
-        let takes = |rank| {
-            let run = move || drop(Lock::new(rank, ()).lock());
-            let thread = thread::Builder::new().name(COMMAND_THREAD.to_owned()).spawn(run);
-            thread.unwrap().join().is_ok()
-        };
-        assert!(takes(Rank::State) && takes(Rank::Leaf));
-        assert!(!takes(Rank::Definitions) && !takes(Rank::LastGood));
+    #[tokio::test]
+    async fn no_command_waits_for_a_lock_that_is_held_long() {
+        let commands = ThreadRuntime::start(COMMAND_THREAD).unwrap();
+        for (rank, may) in [
+            (Rank::State, true),
+            (Rank::Leaf, true),
+            (Rank::Definitions, false),
+            (Rank::LastGood, false),
+        ] {
+            let take = async move { drop(Lock::new(rank, ()).lock()) };
+            assert_eq!(commands.handle().spawn(take).await.is_ok(), may, "{rank:?}");
+        }
+        commands.close().await;
     }
 
     #[tokio::test]

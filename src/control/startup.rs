@@ -10,7 +10,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::admin_token_state::AdminToken;
-use super::adopt::catalog_of_last_good;
+use super::adopt::{START_TIMEOUT, catalog_of_last_good};
 use super::committer::Committer;
 use super::disk_check::DiskCheck;
 use super::fast_path::FastPath;
@@ -46,8 +46,6 @@ use crate::time_limit::OneAtATime;
 /// is none.
 const OPEN_TIMEOUT_WITH_LAST_GOOD: Duration = Duration::from_millis(800);
 const OPEN_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long a database that was looked at may take to open: an older build's tables are changed then.
-pub(super) const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// The part of the first two that the check of the pages may take. A large database is used before the
 /// check ends, and held if the check fails.
 const PAGE_CHECK_TIMEOUT_WITH_LAST_GOOD: Duration = Duration::from_millis(400);

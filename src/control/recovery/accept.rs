@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::super::Inner;
+use super::super::adopt::START_TIMEOUT;
 use super::super::committer::Committer;
-use super::super::startup::START_TIMEOUT;
 use super::super::startup_error::StartupError;
 use super::carried::{self, Carried};
 use super::found::Copies;
