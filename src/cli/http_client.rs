@@ -225,7 +225,7 @@ pub fn not_accepted(path: &Path) -> String {
             "the server does not accept the server key in {file}; it is revoked, expired, or another server's: turnout token list shows it, turnout token create NAME --role server makes another"
         ),
         None => format!(
-            "the server does not accept the credential in {file}; it is expired, revoked, or another server's; a session is made by whoever signs them, or by turnout session USER"
+            "the server does not accept the credential in {file}; it is expired, revoked, or another server's; the application makes a session, or turnout session USER does"
         ),
     }
 }

@@ -173,7 +173,11 @@ fn what_was_stopped_together_is_resumed_together() {
             "resume --all --reason over",
             0,
             &["search   STOPPED -> realtime-v2 10%"],
-            &["undo: turnout stop search"],
+            &[
+                "undo: turnout stop search",
+                "still stopped, by an earlier stop:\n  chat by local-admin at ",
+                "(its own)\n",
+            ],
         ),
         ("status", 0, &["chat    STOPPED (polling)", "search  realtime-v2 10%"], &[]),
         (
