@@ -17,6 +17,12 @@ const FOLDER_START_TIMEOUT: Duration = Duration::from_secs(5);
 /// service checks.
 const FOLDER_HANG_TIMEOUT: Duration = Duration::from_secs(10);
 const FOLDER_CHECK_INTERVAL: Duration = Duration::from_secs(2);
+/// How long a reading that was asked for may take before nothing is said of it, and how often that is
+/// checked.
+const RELOAD_TIMEOUT: Duration = Duration::from_secs(60);
+const RELOAD_CHECK_INTERVAL: Duration = Duration::from_millis(50);
+/// By then what was read is live, waits, or is a problem; a file that may be half written waits for a second.
+const RELOAD_SETTLES_WITHIN: Duration = Duration::from_millis(1_200);
 
 /// Reads the flags folder for the first time. After `FOLDER_START_TIMEOUT` the service starts
 /// without the folder: its files go live when it answers, and the last known state is served until
@@ -66,6 +72,18 @@ pub(super) async fn report_silence(coordinator: Coordinator, pulse: Pulse, flags
         };
         let hangs = since.elapsed() >= FOLDER_HANG_TIMEOUT && now.is_some();
         coordinator.report(ProblemKind::FlagsFolder, hangs.then(trouble).into_iter().collect());
+    }
+}
+
+/// Logs how it stands once the folder was read that a person asked for. Of one that hangs there is a problem.
+pub(super) async fn report_reload(coordinator: Coordinator, pulse: Pulse, reading: u64) {
+    for _ in 0..RELOAD_TIMEOUT.as_millis() / RELOAD_CHECK_INTERVAL.as_millis() {
+        tokio::time::sleep(RELOAD_CHECK_INTERVAL).await;
+        if pulse.has_ended(reading) {
+            tokio::time::sleep(RELOAD_SETTLES_WITHIN).await;
+            let position = coordinator.live().current().position();
+            return telemetry::reloaded(position, coordinator.problems().count());
+        }
     }
 }
 

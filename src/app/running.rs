@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::folder::report_reload;
 use crate::auth::KeyRefresher;
 use crate::control::Coordinator;
 use crate::data_dir::{Addresses, DataDir, SocketName};
@@ -69,8 +70,12 @@ impl App {
         self.watch.mode()
     }
 
-    /// Reads the flags folder and the key files and key URLs now, and logs what came of the keys.
+    /// Reads the flags folder and the key files and key URLs now, and logs what came of that.
     pub fn reload(&self) {
+        let pulse = self.watch.pulse();
+        let reading = pulse.after_the_next();
+        let told = report_reload(self.coordinator.clone(), pulse, reading);
+        self.admin_thread.handle().spawn(told);
         self.watch.look_now();
         self.fresh.iter().for_each(KeyRefresher::look_now);
     }

@@ -4,7 +4,9 @@
 //! The server decides whether a command widens: on a terminal the command is first sent as one that
 //! may only narrow. If that is refused for widening, the person is asked with what the server says
 //! it would change, and the command is sent with the revision that was shown then. Of a stopped flag
-//! the person is asked first: whatever is sent, nothing of it is live.
+//! the same is asked about what is kept for when it is resumed.
+
+use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
@@ -30,7 +32,7 @@ pub const RESUME: &str = "resume";
 #[derive(Debug, Args)]
 pub struct ChangeArgs {
     /// Why; it stands in the history. Needed where more users get realtime-v2
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub reason: Option<String>,
 
     /// What the server says, as JSON
@@ -111,10 +113,34 @@ impl ChangeArgs {
         };
         match self.remote.change(&path, &body, ChangeMode::Anyway) {
             Ok(reply) => self.report_outcome(&reply, verb, flag),
-            Err(CliError { exit, message, .. }) => {
+            Err(error) => {
+                let CliError { exit, message, .. } = match (flag, error.code) {
+                    (None, Some(Code::FlagNotPermitted)) => self.with_own_flags(error, verb),
+                    _ => error,
+                };
                 print_error(&message);
                 exit
             }
+        }
+    }
+
+    /// The refusal of a command for all flags, with what the caller may type for each of its own.
+    fn with_own_flags(&self, error: CliError, verb: &str) -> CliError {
+        const NAMED: usize = 5;
+        let status = self.remote.get::<Status>("/v1/status").ok();
+        let own = status.and_then(|status| status.read.caller?.flags).unwrap_or_default();
+        let mut typed: Vec<String> =
+            own.iter().take(NAMED).map(|flag| format!("turnout {verb} {flag}")).collect();
+        if own.len() > NAMED {
+            typed.push(format!("and so for {} more", own.len() - NAMED));
+        }
+        let typed = match &*typed {
+            [] => format!("turnout {verb} FLAG"),
+            typed => typed.join(", "),
+        };
+        CliError {
+            message: format!("{}, so it may not {verb} all; type: {typed}", error.message),
+            ..error
         }
     }
 
@@ -156,11 +182,6 @@ impl ChangeArgs {
             }
             is_confirmed
         };
-        let stays_stopped =
-            request.verb != RESUME && flag.is_some_and(|flag| flag.overrides.stop.is_some());
-        if stays_stopped && !is_confirmed(None) {
-            return Ok(Exit::No);
-        }
         match self.remote.change(&path, &body, ChangeMode::OnlyNarrowing) {
             Ok(reply) => return done(reply),
             Err(CliError { code: Some(Code::MayOnlyNarrow), widening, .. }) => {
@@ -171,7 +192,7 @@ impl ChangeArgs {
                 if widens {
                     is_in_reach(&shown)?;
                 }
-                if widens && !stays_stopped && !is_confirmed(would) {
+                if widens && !is_confirmed(would) {
                     return Ok(Exit::No);
                 }
                 if widens && self.reason.is_none() {
@@ -190,13 +211,19 @@ impl ChangeArgs {
         done(self.remote.change(&path, &body, ChangeMode::Anyway)?)
     }
 
+    fn saved_when(&self) -> &'static str {
+        const PATIENCE: Duration = Duration::from_secs(1);
+        let status = self.remote.get_within::<Status>("/v1/status", PATIENCE);
+        saved_when(status.map(|status| status.database.state))
+    }
+
     /// Prints the outcome of a command, and how it converges if that is wanted.
     fn report_outcome(&self, reply: &Answer<Outcome>, verb: &str, flag: Option<&FlagKey>) -> Exit {
         let Answer { json, read: outcome } = reply;
         if self.json {
             print(&format!("{json}\n"));
         } else {
-            outcome::print_in_words(outcome, verb);
+            outcome::print_in_words(outcome, verb, &|| self.saved_when());
         }
         if !outcome.in_force {
             print_error(match outcome.outcome {
@@ -211,19 +238,36 @@ impl ChangeArgs {
     }
 }
 
+/// When a change that is only live here is saved.
+fn saved_when(database: Option<DatabaseStatus>) -> &'static str {
+    match database {
+        Some(DatabaseStatus::Held) => {
+            "it is saved once the database is accepted or the right one is back (turnout problems)"
+        }
+        _ => "it is saved when the database answers again",
+    }
+}
+
 fn give_reason(body: &mut impl Command, reason: Option<String>) {
     if let Some(reason) = reason.filter(|reason| !reason.trim().is_empty()) {
         *body.reason() = Some(reason);
     }
 }
 
-/// While the database is away a widening change is refused, and a yes to a question would change nothing.
+/// While the database is away or not accepted a widening change is refused, and a yes to a question would
+/// change nothing.
 pub fn is_in_reach(Status { database, .. }: &Status) -> Result<(), CliError> {
     match (database.state, &database.why) {
         (DatabaseStatus::Down, why) => {
             let why = why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
             Err(CliError::failed(format!(
                 "the database is out of reach{why}; stopping and lowering work all the same"
+            )))
+        }
+        (DatabaseStatus::Held, why) => {
+            let why = why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+            Err(CliError::failed(format!(
+                "the database is not accepted{why}, so only stopping and lowering work; turnout problems says what to do"
             )))
         }
         _ => Ok(()),
@@ -236,8 +280,21 @@ pub fn reason_of(typed: String) -> Result<String, &'static str> {
         None => Err("no reason was given, so nothing was changed"),
         // It was typed before the question stood.
         Some("turnout") => Err("that is a command and no reason, so nothing was changed"),
+        Some(_) if is_left_out(&typed) => Err("that says nothing, so nothing was changed"),
         Some(_) => Ok(typed),
     }
+}
+
+/// A reason as it is typed. In a command that was printed to be typed it is left out.
+pub fn reason(typed: &str) -> Result<String, String> {
+    if is_left_out(typed) {
+        return Err("this stands for your own words; say why".to_owned());
+    }
+    Ok(typed.to_owned())
+}
+
+fn is_left_out(typed: &str) -> bool {
+    matches!(typed.trim(), "…" | "...")
 }
 
 /// Whether a person on a terminal says yes. A question that is longer than a line ends in one of its
@@ -264,8 +321,17 @@ mod tests {
             ("", false),
             ("turnout status", false),
             ("turnout", false),
+            ("…", false),
+            ("...", false),
         ] {
             assert_eq!(reason_of(typed.to_owned()).is_ok(), is_reason, "{typed}");
         }
+    }
+
+    #[test]
+    fn a_change_says_when_it_is_saved() {
+        assert!(saved_when(Some(DatabaseStatus::Down)).ends_with("answers again"));
+        assert!(saved_when(None).ends_with("answers again"));
+        assert!(saved_when(Some(DatabaseStatus::Held)).contains("is accepted"));
     }
 }

@@ -184,7 +184,10 @@ impl Progress {
         let Percentiles { p50_ms, p90_ms, p99_ms } = self.0.reached;
         let reached = [(99, p99_ms), (90, p90_ms), (50, p50_ms)];
         let first = reached.into_iter().find_map(|(share, ms)| ms.map(|ms| (share, ms)));
-        first.map_or_else(String::new, |(share, ms)| format!(" ({share}% within {})", seconds(ms)))
+        first.map_or_else(String::new, |(share, ms)| match able(&self.0.streams) {
+            1 => format!(" (within {})", seconds(ms)),
+            _ => format!(" ({share}% within {})", seconds(ms)),
+        })
     }
 
     fn query(&self) -> String {

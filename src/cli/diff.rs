@@ -18,7 +18,7 @@ use crate::flag_files::FlagsDir;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit codes: 0 the same, 1 they differ, 2 wrong usage, 4 a folder could not be read or has errors."
+    after_help = "Exit codes: 0 the same, 1 they differ or one has errors, 2 wrong usage, as where a folder is not there, 4 a folder could not be read."
 )]
 pub struct Diff {
     /// The folder of flags as it was
@@ -47,7 +47,18 @@ impl Diff {
             }
         };
         let libraries = [&self.old, &self.new].map(|folder| read(folder, &internal_user_ids));
-        let [Some(old), Some(new)] = &libraries else { return Exit::Failed };
+        let (old, new) = match &libraries {
+            [Ok(old), Ok(new)] => (old, new),
+            // Whether something was to be compared at all comes first.
+            [old, new] => {
+                let ends = [old, new].map(|read| read.as_ref().err().copied());
+                let is = |exit| ends.contains(&Some(exit));
+                return [Exit::Usage, Exit::Failed]
+                    .into_iter()
+                    .find(|exit| is(*exit))
+                    .unwrap_or(Exit::No);
+            }
+        };
         let difference = FolderDifference::between(old, new);
         if self.json {
             print(&format!("{:#}\n", json(&difference)));
@@ -60,11 +71,18 @@ impl Diff {
 
 /// Reads a folder without errors; a folder with errors cannot be compared, and its errors are
 /// printed.
-fn read(folder: &Path, internal_user_ids: &[String]) -> Option<DefinitionSet> {
+fn read(folder: &Path, internal_user_ids: &[String]) -> Result<DefinitionSet, Exit> {
+    if !folder.exists() {
+        print_error(&format!(
+            "{} does not exist; name two folders of flags",
+            display_text::path(folder)
+        ));
+        return Err(Exit::Usage);
+    }
     let contents = FlagsDir::new(folder, internal_user_ids.to_vec()).read();
     if let Some(why) = &contents.unreadable {
         print_error(&format!("{}; name two folders of flags", display_text::line(why)));
-        return None;
+        return Err(Exit::Failed);
     }
     let mut definitions = DefinitionSet::default();
     let findings = definitions.update(&contents);
@@ -76,9 +94,9 @@ fn read(folder: &Path, internal_user_ids: &[String]) -> Option<DefinitionSet> {
             "{} has {errors}; fix them first (turnout check {0})",
             display_text::path(folder)
         ));
-        return None;
+        return Err(Exit::No);
     }
-    Some(definitions)
+    Ok(definitions)
 }
 
 fn text(difference: &FolderDifference, new: &DefinitionSet) -> String {

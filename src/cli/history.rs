@@ -25,7 +25,7 @@ pub struct History {
     limit: u32,
 
     /// Only revisions before this one
-    #[arg(long, value_name = "REV")]
+    #[arg(long, value_name = "REV", value_parser = revision)]
     before: Option<u64>,
 
     /// Whether any row was altered; exit code 1 if so
@@ -38,6 +38,11 @@ pub struct History {
 
     #[command(flatten)]
     remote: ServerArgs,
+}
+
+/// A revision as it is typed.
+pub fn revision(text: &str) -> Result<u64, &'static str> {
+    text.parse().map_err(|_| "a revision is a whole number, like 12; turnout history lists them")
 }
 
 impl History {

@@ -212,3 +212,27 @@ pub fn credential(path: &Path, say: &str) -> Result<String, String> {
         Err(format!("{} holds no token; {say}", display_text::path(path)))
     }
 }
+
+/// What to say of the credential in a file that the public listener does not accept.
+pub fn not_accepted(path: &Path) -> String {
+    let file = display_text::path(path);
+    let token = std::fs::read_to_string(path).unwrap_or_default();
+    match role_of(&token) {
+        Some(role @ ("viewer" | "stopper" | "operator" | "admin")) => format!(
+            "{file} holds a token of operators (turnout-{role}-…), and none is accepted here; needed is a session (turnout session USER) or a server key (turnout token create NAME --role server)"
+        ),
+        Some(_) => format!(
+            "the server does not accept the server key in {file}; it is revoked, expired, or another server's: turnout token list shows it, turnout token create NAME --role server makes another"
+        ),
+        None => format!(
+            "the server does not accept the credential in {file}; it is expired, revoked, or another server's; the application makes a session, or turnout session USER does"
+        ),
+    }
+}
+
+/// The role that a secret of Turnout's own begins with.
+fn role_of(token: &str) -> Option<&str> {
+    const ROLES: [&str; 5] = ["viewer", "stopper", "operator", "admin", "server"];
+    let (role, _) = token.trim().strip_prefix("turnout-")?.split_once('-')?;
+    ROLES.into_iter().find(|known| *known == role)
+}

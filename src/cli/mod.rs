@@ -204,7 +204,11 @@ fn environment_names(command: &clap::Command) -> Vec<String> {
 
 /// The exit code of a usage message, or of a usage error.
 fn usage_exit(error: &clap::Error) -> Exit {
+    // As every other message begins.
+    let named = |text: String| text.replacen("error:", "turnout:", 1);
     let (coloured, plain) = (error.render().ansi().to_string(), error.render().to_string());
+    let (coloured, plain) =
+        if error.use_stderr() { (named(coloured), named(plain)) } else { (coloured, plain) };
     let is_styled = !no_colour();
     if error.use_stderr() {
         if is_styled && output::talks_to_a_terminal() {

@@ -12,7 +12,8 @@ use super::words::{arrow, held, serving, short, split};
 /// What a command to type has where the one who types it says why.
 const REASON: &str = " --reason '…'";
 
-pub fn print_in_words(outcome: &Outcome, verb: &str) {
+/// `saved_when` is asked when a change that is not saved yet will be.
+pub fn print_in_words(outcome: &Outcome, verb: &str, saved_when: &dyn Fn() -> &'static str) {
     print_screen(&live(outcome, verb));
     outcome.notes.iter().for_each(|note| print_note(note));
     if outcome.outcome == CommandOutcome::Pending {
@@ -23,9 +24,7 @@ pub fn print_in_words(outcome: &Outcome, verb: &str) {
         };
         let is_hidden = !outcome.changes.is_empty() && outcome.changes.iter().all(is_hidden);
         let live = if is_hidden { "kept here" } else { "live here" };
-        print_note(&format!(
-            "{live}, not yet saved: it is saved when the database answers again; {survives}"
-        ));
+        print_note(&format!("{live}, not yet saved: {}; {survives}", saved_when()));
     }
     // A person types it as it is printed, so a foreign server must not be able to put anything else
     // into it.

@@ -9,6 +9,7 @@ use super::colours::print_problems;
 use super::http_client::CliError;
 use super::remote::ServerArgs;
 use super::{Exit, count, print, print_error, time};
+use crate::data_dir::{DATABASE, EVENTS};
 use crate::display_text;
 
 #[derive(Debug, Args)]
@@ -43,9 +44,11 @@ impl Problems {
 fn text(Standing { flags, watch, position, problems }: &Standing) -> String {
     let mut text = String::new();
     for problem in problems {
-        let StandingProblem { code, file, line, column, message, hint, since_ms, .. } = problem;
+        let StandingProblem { code, file, line, column, message, hint, since_ms, subject } =
+            problem;
         let mut place = match file.as_deref() {
-            None | Some("") => flags.clone(),
+            None => place_of(code, subject.as_deref(), flags),
+            Some("") => flags.clone(),
             Some(file) => display_text::path(&Path::new(flags).join(file)),
         };
         if let (Some(line), Some(column)) = (line, column) {
@@ -65,4 +68,48 @@ fn text(Standing { flags, watch, position, problems }: &Standing) -> String {
         "{verdict}; revision {position} is live, {flags} is watched by {watch}\n"
     ));
     text
+}
+
+/// Where a problem is that no file of the flags folder causes.
+fn place_of(code: &str, subject: Option<&str>, flags: &str) -> String {
+    match (code, subject) {
+        ("database" | "poison-row" | "saving" | "unsaved", _) => {
+            format!("{DATABASE} in the data folder")
+        }
+        ("events-unavailable" | "events-full", _) => format!("{EVENTS} in the data folder"),
+        ("journal", _) => "pending.journal in the data folder".to_owned(),
+        ("last-good", _) => "last-good in the data folder".to_owned(),
+        ("admin-token", _) => "admin.token in the data folder".to_owned(),
+        ("issuer-keys", _) => "issuer.keys in the data folder".to_owned(),
+        ("data-folder" | "disk-space" | "folder-rights" | "revoked-sessions", _) => {
+            "the data folder".to_owned()
+        }
+        ("flags-folder" | "files-wait" | "tests-run" | "missing-file", _) => flags.to_owned(),
+        ("expiry-would-widen" | "mistyped-attribute" | "retention-shortened", Some(flag)) => {
+            format!("flag {flag}")
+        }
+        ("session-keys" | "server-keys" | "no-keys", Some(setting)) => setting.to_owned(),
+        _ => "this server".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_without_a_file_has_a_place_of_its_own() {
+        for (code, subject, place) in [
+            ("database", None, "turnout.db in the data folder"),
+            ("events-unavailable", None, "events.db in the data folder"),
+            ("expiry-would-widen", Some("chat"), "flag chat"),
+            ("mistyped-attribute", Some("chat"), "flag chat"),
+            ("session-keys", Some("TURNOUT_SESSION_KEYS"), "TURNOUT_SESSION_KEYS"),
+            ("files-wait", Some("chat"), "./flags"),
+            ("webhook", None, "this server"),
+            ("of-a-newer-server", Some("x"), "this server"),
+        ] {
+            assert_eq!(place_of(code, subject, "./flags"), place, "{code}");
+        }
+    }
 }

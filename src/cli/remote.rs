@@ -57,6 +57,8 @@ pub struct AdminCaller {
     /// Why there is no token. Without one the server is called all the same: whether it runs is the
     /// more important question.
     no_token: Option<String>,
+    /// Whether a file was named for it.
+    is_named: bool,
 }
 
 /// Whether sending a request twice does no more than sending it once.
@@ -139,7 +141,7 @@ impl ServerArgs {
         let data =
             listener::is_of(&self.data, &server, self.server.as_deref()).then(|| self.data.clone());
         let client = AdminClient::new(Target::parse(&server)?, data, token)?;
-        Ok(AdminCaller { server, client, no_token })
+        Ok(AdminCaller { server, client, no_token, is_named: self.token_file.is_some() })
     }
 }
 
@@ -273,6 +275,9 @@ impl AdminCaller {
             };
             return CliError::refused(status, None, message);
         };
+        if let (Some(why), true, 401) = (&self.no_token, self.is_named, status.as_u16()) {
+            return CliError::no_credential(why.clone());
+        }
         let message = match (&self.no_token, status.as_u16(), code) {
             (Some(why), 401, _) => why.clone(),
             (None, 401, _) => {

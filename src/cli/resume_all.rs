@@ -60,7 +60,24 @@ pub fn run(args: &ChangeArgs, asking: &ConfirmArgs, body: &ResumeCommand) -> Exi
     body.expected_revision = Some(status.revision);
     let exits = flags.iter().map(|flag| args.at_once(RESUME, Some(flag), body.clone()));
     // Every flag is tried; the first that could not be resumed decides the exit code.
-    exits.fold(Exit::Yes, |first, exit| if first == Exit::Yes { exit } else { first })
+    let exit = exits.fold(Exit::Yes, |first, exit| if first == Exit::Yes { exit } else { first });
+    if let Some(left) = left(&status.flags, &flags).filter(|_| !args.json) {
+        print_note(&left);
+    }
+    exit
+}
+
+/// What an earlier stop keeps stopped.
+fn left(all: &[FlagState], resumed: &[FlagKey]) -> Option<String> {
+    let line = |flag: &FlagState| {
+        let stop = flag.overrides.stop.as_ref()?;
+        let is_resumed = resumed.iter().any(|key| key.as_str() == flag.flag);
+        (!is_resumed).then(|| format!("\n  {} by {}", flag.flag, words::mark(stop)))
+    };
+    let lines: String = all.iter().filter_map(line).collect();
+    (!lines.is_empty()).then(|| {
+        format!("still stopped, by an earlier stop:{lines}\nturnout resume FLAG, or resume --all again, lifts it")
+    })
 }
 
 /// The newest stop, and the flags that it stopped.

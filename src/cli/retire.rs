@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::change::confirmed;
+use super::change::{confirmed, reason};
 use super::output::{can_ask, print_lines};
 use super::{Exit, print_error, print_note};
 use crate::definition::{DefinitionSet, FlagFiles, RETIRED_FILE, similar};
@@ -29,7 +29,7 @@ pub struct Retire {
     flags: PathBuf,
 
     /// Why, for those who read the list
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
     reason: Option<String>,
 
     /// Do not ask

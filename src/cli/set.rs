@@ -59,7 +59,7 @@ impl Set {
                     "{name} is stopped by {} and stays stopped. Keep {after}{end} for when it is resumed",
                     stop.by
                 ),
-                None => format!("{}{end} on {name}", arrow(&flag.live, &after)),
+                None => format!("{} on {name}{end}", arrow(&flag.live, &after)),
             }
         };
         self.args.run_change(
@@ -76,11 +76,14 @@ impl Set {
         match (until, self.then, ends) {
             (Some(until), Some(then), _) => format!(", then realtime-v2 {then} at {until}"),
             (Some(until), None, _) => format!(" until {until}"),
-            (None, _, Some(end)) => {
+            (None, _, Some(end)) if !words::is_passed_over(end) => {
                 let then = words::split(end.split.as_ref());
-                format!(", no longer {then} at {}", time::at(end.at_ms))
+                format!(
+                    ", for good: its end at {} (then {then}) no longer comes",
+                    time::at(end.at_ms)
+                )
             }
-            (None, _, None) => String::new(),
+            (None, _, _) => String::new(),
         }
     }
 }

@@ -7,8 +7,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::count;
 use super::shell::shell_word;
+use super::{count, output};
 use crate::app::App;
 use crate::auth::AnonymousAccess;
 use crate::config::AuthConfig;
@@ -18,7 +18,7 @@ use crate::flag::{
 };
 use crate::ledger::EffectiveState;
 use crate::snapshot::{FlagSnapshot, Snapshot};
-use crate::telemetry::say;
+use crate::telemetry::{say, say_to_copy};
 
 /// How many made-up users are tried.
 const CANDIDATES: u32 = 10_000;
@@ -53,7 +53,7 @@ pub fn print(app: &App, flags: &Path, data: &Path, access: &AuthConfig) {
         Some("./data") => String::new(),
         _ => format!(" --data {}", shell_word(&display_text::path(data))),
     };
-    say(&format!("  turnout status{server}   # every flag, as an operator sees it"));
+    command(&format!("  turnout status{server}   # every flag, as an operator sees it"));
     let examples: [(&str, Wanted); 4] = [
         ("allowed", |answer| answer.step == Step::Allow),
         ("denied", |answer| answer.step == Step::Deny),
@@ -67,7 +67,7 @@ pub fn print(app: &App, flags: &Path, data: &Path, access: &AuthConfig) {
     let path = format!("/v1/strategy/{}", entry.key());
     let url = format!("http://{}{}", app.address(), snapshot.public_path().address(&path));
     if access.session_keys.is_some() {
-        say(&format!(
+        command(&format!(
             "  curl -sw '\\n' {url} -H \"Authorization: Bearer $TOKEN\"   # the user of a session token"
         ));
     }
@@ -78,21 +78,32 @@ pub fn print(app: &App, flags: &Path, data: &Path, access: &AuthConfig) {
     };
     for (what, wanted) in examples {
         if let (Some(credential), Some(user)) = (credential, find(&snapshot, entry, wanted)) {
-            say(&format!(
+            command(&format!(
                 "  curl -sw '\\n' {url}{credential} -d '{{\"targetingKey\":\"{user}\"}}'   # {what}"
             ));
         }
     }
-    let first = if held.iter().any(|flag| flag == entry.key()) {
-        format!("turnout unset {} --reason '…', as its file is not in force; ", entry.key())
+    let (file, key) = (display_text::path(flags), entry.key());
+    if held.iter().any(|flag| flag == key) {
+        say(&format!(
+            "what is held hides the file of {key}; turnout unset {key} --reason '…' ends that"
+        ));
+    }
+    say(&format!("then change {file}/{key}.yaml, save, and ask again"));
+}
+
+/// A command to copy. On a terminal one that is longer than a line is continued in the next, as a shell
+/// takes it.
+fn command(line: &str) {
+    let columns = output::note_columns().unwrap_or(usize::MAX);
+    let folded = if line.chars().count() > columns {
+        [" -H ", " -d "].iter().fold(line.to_owned(), |line, option| {
+            line.replace(option, &format!(" \\\n     {option}"))
+        })
     } else {
-        String::new()
+        line.to_owned()
     };
-    say(&format!(
-        "{first}then change {}/{}.yaml, save, and ask again",
-        display_text::path(flags),
-        entry.key()
-    ));
+    say_to_copy(line, &folded);
 }
 
 /// What operators hold over the files at the start.
@@ -109,7 +120,9 @@ impl FlagStates {
             let Some(entry) = state.flag(key.as_str()) else { continue };
             if entry.record.stop.is_some() {
                 stopped.push(key.clone());
-            } else if entry.record.split.is_some() || entry.record.pin.is_some() {
+            }
+            // Also below a stop: it holds again when that is lifted.
+            if entry.record.split.is_some() || entry.record.pin.is_some() {
                 held.push(key.clone());
             }
         }

@@ -22,7 +22,7 @@ use crate::flag::{FlagKey, ServerAuth};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "In the table, `=` under FILE says that what is live is what the file says; a share there is of realtime-v2. A file that is `unread` or `gone` counts as it last was. CLIENTS are open streams: how many hold what is live; those that `cannot confirm` were sent it and never acknowledge anything. With --json and -w it is one JSON object a line, as the server says how far it has landed."
+    after_help = "In the table, `=` under FILE says that what is live is what the file says; a share there is of realtime-v2. A file that is `broken`, `unread` or `gone` counts as it last was. Under HELD BY, `(stop)` is who stopped it. CLIENTS are open streams: how many hold what is live; those that `cannot confirm` were sent it and never acknowledge anything. With --json and -w it is one JSON object a line, as the server says how far it has landed."
 )]
 pub struct Status {
     /// One flag, with everything about it
@@ -101,7 +101,7 @@ fn first_line(shown: &Shown) -> String {
             let why = why.as_deref().unwrap_or_default();
             format!(
                 "database NOT BELIEVED since {since} ({why}); serving revision {revision} as last known; stopping and lowering work; \
-                 `turnout serve --accept-database` takes it as it is"
+                 to go on, `turnout serve --accept-database` first writes every stop, lower share and revocation known here into it"
             )
         }
     };
@@ -140,7 +140,13 @@ fn bad_files(remote: &ServerArgs) -> BadFiles {
     let Ok(found) = remote.get::<Problems>("/v1/problems") else { return BadFiles::new() };
     let word = |problem: StandingProblem| {
         let flag = problem.file?.strip_suffix(".yaml")?.to_owned();
-        Some((flag, if problem.code == Code::VanishedFile.as_str() { "gone" } else { "unread" }))
+        let is = |code: Code| problem.code == code.as_str();
+        let word = match () {
+            () if is(Code::VanishedFile) => "gone",
+            () if is(Code::UnreadableFile) => "unread",
+            () => "broken",
+        };
+        Some((flag, word))
     };
     found.read.problems.into_iter().filter_map(word).collect()
 }
@@ -175,6 +181,7 @@ fn row(flag: &FlagState, bad: Option<&&str>) -> [String; 6] {
 fn held_by(flag: &FlagState) -> String {
     match marks(flag).next() {
         None => "-".to_owned(),
+        Some((by, _)) if flag.overrides.stop.is_some() => format!("{by} (stop)"),
         Some((by, None)) => by.to_owned(),
         Some((by, Some(ms))) => format!("{by} until {}", time::at(ms)),
     }
@@ -191,7 +198,9 @@ fn held(flags: &[FlagState]) -> Vec<(&str, String)> {
 fn marks(flag: &FlagState) -> impl Iterator<Item = (&str, Option<i64>)> {
     let Overrides { stop, held, pin } = &flag.overrides;
     let stop = stop.as_ref().map(|mark| (mark.by.as_str(), None));
-    let end = |held: &Held| held.ends.as_ref().map(|end| end.at_ms);
+    let end = |held: &Held| {
+        held.ends.as_ref().filter(|end| !words::is_passed_over(end)).map(|end| end.at_ms)
+    };
     let held = held.as_ref().map(|held| (held.mark.by.as_str(), end(held)));
     let pin = pin.as_ref().map(|pin| (pin.mark.by.as_str(), None));
     [stop, held, pin].into_iter().flatten()
@@ -215,10 +224,14 @@ fn details(flag: &FlagState, bad: Option<&&str>) -> String {
     }
     if let Some(Held { split, mark, ends }) = &flag.overrides.held {
         lines.push(("held", format!("{} by {}", words::split(Some(split)), words::mark(mark))));
-        if let Some(End { at_ms, split, named }) = ends {
+        if let Some(end @ End { at_ms, split, named }) = ends {
             let (at, then) = (time::at(*at_ms), words::split(split.as_ref()));
-            let named = if *named { "" } else { ", if that does not widen" };
-            lines.push(("ends", format!("at {at}: then {then}{named}")));
+            lines.push(if words::is_passed_over(end) {
+                ("ended", format!("not at {at}: going back to {then} would widen, and was not named with --then"))
+            } else {
+                let named = if *named { "" } else { ", if that does not widen" };
+                ("ends", format!("at {at}: then {then}{named}"))
+            });
         }
     }
     if let Some(Pin { revision, mark }) = &flag.overrides.pin {

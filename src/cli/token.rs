@@ -16,6 +16,7 @@ use turnout_api::problem::Code;
 
 use super::answer::Answer;
 use super::caller;
+use super::change::reason;
 use super::http_client::CliError;
 use super::output::print_undo;
 use super::remote::ServerArgs;
@@ -61,7 +62,7 @@ struct Create {
     flags: Vec<FlagKey>,
 
     /// Why; it stands in the history
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
     reason: Option<String>,
 
     /// When it expires, like 12h or 90d
@@ -94,7 +95,7 @@ struct Revoke {
     which: String,
 
     /// Why; it stands in the history
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
     reason: Option<String>,
 
     #[command(flatten)]
@@ -121,7 +122,7 @@ enum RoleName {
     Operator,
     /// Everything, credentials too
     Admin,
-    /// Ask for users, on the public listener
+    /// Ask for users, publish events and make sessions, on the public listener
     Server,
 }
 
@@ -227,11 +228,9 @@ impl List {
         let Answer { json, read: Tokens { tokens } } = self.asked.remote.get("/v1/tokens")?;
         match (self.asked.json, &*tokens) {
             (true, _) => print(&format!("{json}\n")),
-            (false, []) => {
-                print_note("no token but the server's own (admin.token in its data folder)");
-            }
             (false, tokens) => {
-                let rows: Vec<[String; 7]> = tokens.iter().map(row).collect();
+                let rows: Vec<[String; 7]> =
+                    [own_row()].into_iter().chain(tokens.iter().map(row)).collect();
                 let zone = time::zone();
                 let head = format!("ID  NAME  ROLE  FLAGS  CREATED ({zone})  ENDS ({zone})  STATE");
                 print(&table(&head, &rows));
@@ -293,6 +292,11 @@ fn new_file(path: &Path) -> Result<File, CliError> {
             format!("--out: {path} cannot be made ({why}); no token was made")
         })
     })
+}
+
+/// The server's own token, in `admin.token` of its data folder, which is in no database.
+fn own_row() -> [String; 7] {
+    [LOCAL_ADMIN, LOCAL_ADMIN, "admin", "all", "-", "-", "good"].map(str::to_owned)
 }
 
 fn row(token: &Credential) -> [String; 7] {

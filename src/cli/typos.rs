@@ -63,7 +63,12 @@ pub fn with_hint(mut error: clap::Error) -> clap::Error {
             if text(&error, ContextKind::InvalidArg).is_some_and(|typed| typed_share(&typed)) =>
         {
             error.remove(ContextKind::Suggested);
-            add(&mut error, "a share is 0% to 100%, without a sign: turnout set FLAG 5%");
+            let hint = if usage(&error).contains("turnout set ") {
+                "a share is 0% to 100%, without a sign: turnout set FLAG 5%"
+            } else {
+                "a number, a share or a time has no sign here: there is none below zero"
+            };
+            add(&mut error, hint);
         }
         _ => {}
     }
@@ -77,9 +82,13 @@ fn typed_share(typed: &str) -> bool {
 
 /// Whether the word stood where a command stands, and not where one of `token` or `keys` does.
 fn is_of_the_program(error: &clap::Error) -> bool {
+    usage(error).contains("turnout [")
+}
+
+fn usage(error: &clap::Error) -> String {
     match error.get(ContextKind::Usage) {
-        Some(ContextValue::StyledStr(usage)) => usage.to_string().contains("turnout ["),
-        _ => false,
+        Some(ContextValue::StyledStr(usage)) => usage.to_string(),
+        _ => String::new(),
     }
 }
 

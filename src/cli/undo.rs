@@ -5,6 +5,7 @@ use turnout_api::admin::commands::{FlagChange, PlainCommand, ResumeCommand, Roll
 use turnout_api::admin::flags::FlagState;
 
 use super::change::{ChangeArgs, ChangeRequest, ConfirmArgs, RESUME};
+use super::history::revision;
 use super::set::share;
 use super::words::{self, arrow, serving, short, short_arrow};
 use super::{Exit, resume_all};
@@ -101,7 +102,7 @@ pub struct Rollback {
     flag: FlagKey,
 
     /// Bring back what was in force at this revision
-    #[arg(long, value_name = "REV")]
+    #[arg(long, value_name = "REV", value_parser = revision)]
     to: Option<u64>,
 
     #[command(flatten)]

@@ -1,9 +1,10 @@
 //! Flags, changes and who made them, in words.
 
-use turnout_api::admin::flags::{Attribution, FlagState, Split};
+use turnout_api::admin::flags::{Attribution, End, FlagState, Split};
 use turnout_api::admin::history::{ActionName, Change, ChangeEffect, SubjectKind};
 
 use super::time;
+use crate::clock;
 
 /// How a server writes what a state serves, which is an arrow to people.
 const SERVES: &str = " -> ";
@@ -88,12 +89,21 @@ pub fn arrow(was: &str, is: &str) -> String {
     }
 }
 
-/// `   held by oncall until 16:02`.
+/// Whether a split was to end by now and did not: what was before would widen, and was not named.
+pub fn is_passed_over(end: &End) -> bool {
+    !end.named && end.at_ms < clock::wall_ms()
+}
+
+/// `   held by oncall until 16:02`, and what was named for then: `, then 20%`.
 pub fn held(flag: Option<&FlagState>) -> String {
     let Some(held) = flag.and_then(|flag| flag.overrides.held.as_ref()) else {
         return String::new();
     };
-    let until = held.ends.as_ref().map(|end| format!(" until {}", time::at(end.at_ms)));
+    let until = held.ends.as_ref().filter(|end| !is_passed_over(end)).map(|end| {
+        let then = end.split.as_ref().filter(|_| end.named);
+        let then = then.map(|then| format!(", then {}", short(&split(Some(then)))));
+        format!(" until {}{}", time::at(end.at_ms), then.unwrap_or_default())
+    });
     format!("   held by {}{}", held.mark.by, until.unwrap_or_default())
 }
 

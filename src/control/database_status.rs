@@ -7,21 +7,27 @@ impl Inner {
     pub(super) fn set_database(&self, new: Database) {
         let old = self.store.set(new.clone());
         self.store.staleness.note(new == Database::Up);
-        let problem = |message: String, hint: &str| Problem {
+        let problem = |message: String, hint: String| Problem {
             kind: ProblemKind::Database,
             subject: None,
             message,
-            hint: hint.to_owned(),
+            hint,
         };
+        let path = self.data.database();
+        let path = path.display();
         let problems = match &new {
             Database::Up => Vec::new(),
             Database::Down { why, .. } => vec![problem(
                 format!("the database is out of reach: {why}"),
-                "answers go on, stopping and lowering work; it is tried again every 2 s",
+                format!(
+                    "if it is gone, bring {path} back; it is tried again every 2 s, answers go on, and stopping and lowering work"
+                ),
             )],
             Database::Held { why, .. } => vec![problem(
                 why.clone(),
-                "bring the right database back, or start once with --accept-database; until then only stopping and lowering work",
+                format!(
+                    "bring the right {path} back, or start once with --accept-database, which first writes every stop, lower share and revocation known here into it; until then only stopping and lowering work"
+                ),
             )],
         };
         self.trouble(ProblemKind::Database, problems);

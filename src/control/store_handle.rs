@@ -68,7 +68,8 @@ impl StoreHandle {
     /// The database, or why there is none.
     pub fn require(&self) -> Result<Arc<Store>, CommitError> {
         self.get().ok_or_else(|| match self.database() {
-            Database::Down { why, .. } | Database::Held { why, .. } => CommitError::Down(why),
+            Database::Down { why, .. } => CommitError::Down(why),
+            Database::Held { why, .. } => CommitError::Down(format!("it is not accepted: {why}")),
             Database::Up => CommitError::Down("it is being opened".to_owned()),
         })
     }

@@ -14,6 +14,8 @@ struct Beats {
     is_reading: AtomicBool,
     /// Rises with every file, and with every piece of a long one.
     count: AtomicU64,
+    /// How many readings have ended.
+    ended: AtomicU64,
 }
 
 impl Pulse {
@@ -26,7 +28,19 @@ impl Pulse {
         self.0.is_reading.store(true, Relaxed);
     }
 
+    /// How many readings must have ended until one that begins from now on has.
+    pub fn after_the_next(&self) -> u64 {
+        let running = u64::from(self.0.is_reading.load(Relaxed));
+        self.0.ended.load(Relaxed) + running + 1
+    }
+
+    /// Whether so many readings have ended.
+    pub fn has_ended(&self, readings: u64) -> bool {
+        self.0.ended.load(Relaxed) >= readings
+    }
+
     pub(super) fn end(&self) {
+        self.0.ended.fetch_add(1, Relaxed);
         self.0.is_reading.store(false, Relaxed);
     }
 

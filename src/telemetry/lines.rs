@@ -7,7 +7,7 @@ use std::path::Path;
 use tracing::{Level, debug, error, info, trace, warn};
 
 use super::colour::no_colour;
-use super::{draw, target};
+use super::{draw, plain, target};
 use crate::auth::{Outcome, Report};
 use crate::clock;
 use crate::control::{ControlEvent, Problem, ProblemKind};
@@ -16,6 +16,7 @@ use crate::definition::{Finding, FlagFiles, render};
 use crate::display_text;
 use crate::fd_limit::OpenFiles;
 use crate::flag::Resolution;
+use crate::snapshot::Position;
 
 /// The most keys that a line names.
 const MAX_KEYS: usize = 10;
@@ -196,6 +197,24 @@ pub fn environment() -> impl Iterator<Item = String> {
     std::env::vars_os()
         .filter(|(_, value)| !value.is_empty())
         .map(|(name, _)| name.to_string_lossy().into_owned())
+}
+
+/// Logs what came of a reload of the flags folder.
+pub fn reloaded(position: Position, problems: usize) {
+    let problems = match problems {
+        0 => "no problems".to_owned(),
+        problems => format!("{} (turnout problems)", count(problems, "problem")),
+    };
+    say(&format!("reloaded: the flags folder was read; revision {position} is live, {problems}"));
+}
+
+/// A line that a person may copy from: on a terminal without the time and the target before it.
+pub fn say_to_copy(line: &str, on_a_terminal: &str) {
+    let is_plain =
+        io::stderr().is_terminal() && tracing::enabled!(target: target::APP, Level::INFO);
+    if !(is_plain && plain(on_a_terminal)) {
+        say(line);
+    }
 }
 
 /// Logs a line of the process itself.

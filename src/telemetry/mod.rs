@@ -97,6 +97,15 @@ fn draw(picture: impl FnOnce() -> String) -> bool {
     log.is_some()
 }
 
+/// Writes lines as they are to the log if the log is text; returns whether it is.
+fn plain(lines: &str) -> bool {
+    let log = LOG.get().filter(|log| log.format == LogFormat::Text);
+    if let Some(Log { queue, .. }) = log {
+        queue.push(display_text::lines(lines).into_owned() + "\n");
+    }
+    log.is_some()
+}
+
 /// Logs where a panic happened. A panic's message may quote a user's input, so only a text that is
 /// part of the program is repeated.
 fn say_panic(panic: &std::panic::PanicHookInfo<'_>) {

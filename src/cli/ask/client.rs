@@ -14,9 +14,8 @@ use turnout_api::strategy::{StrategyDocument, StrategyDocuments};
 use turnout_api::watch::Acknowledgement;
 
 use crate::cli::answer::{self, Answer, RefusedAnswer};
-use crate::cli::http_client::{CliError, credential};
+use crate::cli::http_client::{self, CliError, credential};
 use crate::definition::similar;
-use crate::display_text;
 use crate::flag::FlagKey;
 
 /// Longer than a healthy server takes.
@@ -124,7 +123,7 @@ impl StrategyClient {
         let message =
             match similar(self.flag.as_str(), known.iter().map(|document| &*document.flag)) {
                 Some(meant) => format!("no flag `{}`; did you mean `{meant}`?", self.flag),
-                None => format!("no flag `{}`", self.flag),
+                None => format!("no flag `{}`; turnout status lists the flags", self.flag),
             };
         CliError { message, ..error }
     }
@@ -171,12 +170,7 @@ impl StrategyClient {
             });
         };
         let message = match (status.as_u16(), &self.bearer_file) {
-            (401, Some(file)) => {
-                format!(
-                    "the server does not accept the token in {}; it may be expired",
-                    display_text::path(file)
-                )
-            }
+            (401, Some(file)) => http_client::not_accepted(file),
             (401, None) => format!("{detail}; --bearer-file names a file with one"),
             _ => detail,
         };

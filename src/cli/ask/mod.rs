@@ -107,11 +107,21 @@ impl Ask {
             print_lines(&format!("{}   rule {}\n", read.strategy, read.rule));
         }
         if let Some(name) = mistyped {
-            print_note(&format!(
-                "`{name}` is of another type than the flag declares; write NAME:=5 or NAME:=true for what is not a text"
-            ));
+            print_note(&self.of_another_type(&name));
         }
         Ok(Exit::Yes)
+    }
+
+    /// What to type for an attribute that the flag declares as another type.
+    fn of_another_type(&self, name: &str) -> String {
+        let typed = self.attributes.iter().find(|(typed, _)| typed == name);
+        let cure = match typed {
+            Some((_, value)) if !value.is_string() => {
+                format!("{name}:={value} is no text; write {name}={value} for a text")
+            }
+            _ => format!("write {name}:=5 or {name}:=true for what is not a text"),
+        };
+        format!("`{name}` is of another type than the flag declares; {cure}")
     }
 
     /// Runs until a person ends it, or the reader of the output leaves.

@@ -265,10 +265,7 @@ impl PublicCaller {
         };
         let file = || display_text::path(&self.bearer_file);
         let message = match status.as_u16() {
-            401 => format!(
-                "the server does not accept the credential in {}; it may be expired, or be another server's",
-                file()
-            ),
+            401 => http_client::not_accepted(&self.bearer_file),
             403 => format!("{detail} ({} holds the credential)", file()),
             _ => format!("{detail}{}", hint(code)),
         };

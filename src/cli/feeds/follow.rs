@@ -278,9 +278,10 @@ impl<'a> StreamFollower<'a> {
 
     /// Prints a page, and goes on behind it; returns when to poll again.
     fn take(&mut self, page: Option<EventPage<Box<RawValue>>>) -> Result<Duration, End> {
-        self.has_worked = true;
+        let has_worked = std::mem::replace(&mut self.has_worked, true);
         if !std::mem::take(&mut self.said).is_empty() {
-            print_note("the stream answers again");
+            let again = if has_worked { " again" } else { "" };
+            print_note(&format!("the stream answers{again}"));
         }
         let Some(page) = page else { return Ok(self.pause(Polled::Empty, None)) };
         let mut place = std::mem::take(&mut self.place);

@@ -81,7 +81,7 @@ impl Interval {
 
     /// How long to wait after a poll. `chance` is a number from 0 to 1000.
     pub fn after(&mut self, polled: Polled, heard: Heard, chance: u32) -> Duration {
-        let Terms { start, min, max, dedupe, wait, .. } = self.terms;
+        let Terms { start, min, dedupe, wait, .. } = self.terms;
         let Heard { now, took, floor, allowance } = heard;
         self.own.heard(allowance);
         if !matches!(polled, Polled::Failed | Polled::Limited) {
@@ -111,7 +111,8 @@ impl Interval {
                 due.saturating_sub(waited).max(about(share, chance))
             }
             Polled::Limited => about(self.grow().max(share), chance).max(min),
-            Polled::NoStream => about(max, chance).max(min),
+            // It may be made in a moment, and is looked for like news.
+            Polled::NoStream => about(self.grow().max(share), chance).max(min),
             Polled::Failed => {
                 let doubled = 2_u32.saturating_pow(self.failures - 1);
                 let most = start.saturating_mul(doubled).min(LONGEST_BACK_OFF);
@@ -176,7 +177,7 @@ mod tests {
         );
         check("further events at once", 500, &of(&[More, More, Events]), &[0, 0, 4_000]);
         check("a stream made anew", 500, &of(&[Empty, Moved, Events]), &[4_000, 0, 4_000]);
-        check("no stream", 500, &of(&[NoStream, NoStream]), &[15_000, 15_000]);
+        check("no stream yet", 500, &of(&[NoStream; 3]), &[4_000, 6_000, 9_000]);
         check(
             "failures",
             1_000,
@@ -197,7 +198,7 @@ mod tests {
             &[7_000, 6_000, 90_000, 1_000, 86_400_000],
         );
         check("chance", 0, &of(&[Empty, Empty]), &[3_800, 5_700]);
-        check("chance", 1_000, &of(&[Empty, NoStream]), &[4_200, 15_750]);
+        check("chance", 1_000, &of(&[Empty, NoStream]), &[4_200, 6_300]);
         check("more than chance", 5_000, &of(&[Empty]), &[4_200]);
     }
 
@@ -229,7 +230,7 @@ mod tests {
             ("answered early, as the flag changed", Empty, 3_000, 1_000),
             ("an event that was waited for", Events, 9_000, 0),
             ("one event after the other", Events, 500, 1_500),
-            ("no stream", NoStream, 10, 15_000),
+            ("no stream yet", NoStream, 10, 4_000),
         ] {
             let took = Duration::from_millis(took);
             let heard = Heard { took, ..Heard::default() };

@@ -13,6 +13,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 use tokio::task::spawn_blocking;
 
+use super::screens::on_a_terminal;
 use crate::feeds::{Answer, numbered};
 use crate::support::typed::{Server, output};
 use crate::support::wait_until;
@@ -161,6 +162,24 @@ async fn what_was_acknowledged_is_there_and_what_was_stopped_stays() {
 
     bench.server.start_again(&[]);
     assert!(bench.is_stopped("chat").await, "held: the stop of after the backup is in force");
+    let held = bench.run("status").await;
+    bench.check(held, 0, &["NOT BELIEVED", "first writes every stop, lower share and revocation"]);
+    let held = bench.run("problems").await;
+    bench.check(
+        held,
+        1,
+        &[
+            "turnout.db in the data folder\n",
+            "/data/turnout.db back, or start once with --accept-database",
+        ],
+    );
+    let held = bench.run("set search 1%").await;
+    bench.check(held, 0, &["it is saved once the database is accepted or the right one is back"]);
+    let asked = on_a_terminal(&bench.server, "resume chat", "1");
+    let is_said = asked.contains("the database is not accepted (") && !asked.contains("[y/N]");
+    assert!(is_said, "nothing is asked that cannot be done: {asked}");
+    let held = bench.run("resume chat --reason x").await;
+    bench.check(held, 4, &["it is not accepted: "]);
     let reset = bench.poll("b-1", &format!("?cursor={late}")).await;
     assert_eq!((reset.status, reset.code()), (409, "stream-reset"));
     for (stream, least) in STREAMS.iter().zip(acknowledged) {

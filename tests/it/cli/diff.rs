@@ -269,16 +269,17 @@ fn diff_as_json_says_the_same() {
 }
 
 #[test]
-fn diff_of_folders_with_errors_exits_with_4() {
+fn diff_of_folders_with_errors_exits_with_1_and_of_none_with_2() {
     let good = folder(&[("f.yaml", FLAG), ("segments/staff.yaml", STAFF)]);
     let bad = folder(&[("f.yaml", FLAG)]);
     let (exit, stdout, stderr) = diff(&good, &bad, &[]);
-    assert_eq!((exit, stdout.as_str()), (4, ""));
+    assert_eq!((exit, stdout.as_str()), (1, ""));
     assert!(stderr.contains("unknown-segment") && stderr.contains("turnout check"), "{stderr}");
     let gone = TempDir::new().unwrap();
     fs::remove_dir(gone.path()).unwrap();
     let (exit, _, stderr) = diff(&good, &gone, &[]);
-    assert!(exit == 4 && stderr.contains("does not exist"), "{stderr}");
+    assert!(exit == 2 && stderr.contains("does not exist"), "{stderr}");
+    assert_eq!(diff(&bad, &gone, &[]).0, 2, "what was not asked well comes first");
     assert_eq!(
         Command::new(env!("CARGO_BIN_EXE_turnout")).arg("diff").output().unwrap().status.code(),
         Some(2)

@@ -103,7 +103,7 @@ fn a_day_of_an_operators_commands() {
             &["revision 11   chat   ", "revision 11   search   "],
             &["undo: turnout resume --all --reason '…'\n"],
         ),
-        ("status", 0, &["chat    STOPPED (polling)  10%   local-admin  11"], &[]),
+        ("status", 0, &["chat    STOPPED (polling)  10%   local-admin (stop)  11"], &[]),
         ("stop --all", 0, &["nothing to change: every flag is stopped already"], &[]),
         (
             "history --limit 3",
@@ -173,7 +173,11 @@ fn what_was_stopped_together_is_resumed_together() {
             "resume --all --reason over",
             0,
             &["search   STOPPED -> realtime-v2 10%"],
-            &["undo: turnout stop search"],
+            &[
+                "undo: turnout stop search",
+                "still stopped, by an earlier stop:\n  chat by local-admin at ",
+                "(its own)\n",
+            ],
         ),
         ("status", 0, &["chat    STOPPED (polling)", "search  realtime-v2 10%"], &[]),
         (
@@ -290,6 +294,8 @@ fn a_usage_error_is_printed_with_its_fix() {
         ("resume chat --at 1", 2, &[], &["write 1%"]),
         ("rollback chat --reason x", 3, &[], &["no change of `chat` left to roll back"]),
         ("history --limit 0", 2, &[], &["1..=200"]),
+        ("history --before x", 2, &[], &["a revision is a whole number, like 12"]),
+        ("stop chat --reason …", 2, &[], &["turnout: invalid value '…'", "say why"]),
         ("token create ops --role king", 2, &[], &["stopper"]),
         ("token revoke ../x", 2, &[], &["not a token's id"]),
         ("token revoke 0123456789ab", 1, &[], &["no such token", "turnout token list"]),
@@ -297,11 +303,11 @@ fn a_usage_error_is_printed_with_its_fix() {
         ("explain chat --bucket 100000", 2, &[], &["0 to 99999"]),
         (
             "status --token-file /not/there",
-            3,
+            2,
             &[],
             &["no token could be read from /not/there (No such file", "--data"],
         ),
-        ("status --token-file /dev/null", 3, &[], &["/dev/null holds no token"]),
+        ("status --token-file /dev/null", 2, &[], &["/dev/null holds no token"]),
         ("status --server nowhere", 2, &[], &["write http://HOST:PORT"]),
         ("status --server http://127.0.0.1:1", 4, &[], &["is it running?"]),
     ];
@@ -467,8 +473,8 @@ fn explain_prints_the_same_with_and_without_a_server() {
     ));
 }
 
-/// A command that is printed to be typed works as it is printed, without a terminal, and undoes the
-/// change.
+/// A command that is printed to be typed works as it is printed, with a reason in the place of `…`,
+/// without a terminal, and undoes the change. Without a reason nothing is done.
 #[test]
 fn each_printed_command_undoes_the_change_as_it_is_typed() {
     let server = Server::start();
@@ -502,7 +508,11 @@ fn each_printed_command_undoes_the_change_as_it_is_typed() {
         let told = talk.lines().find(|line| line.contains(says));
         let told = told.unwrap_or_else(|| panic!("{line}: {talk}"));
         let typed = told.rsplit_once("turnout ").unwrap().1;
-        let (exit, shown, talk) = server.run(typed);
+        if typed.contains('…') {
+            let (exit, _, talk) = server.run(typed);
+            assert!(exit == 2 && talk.contains("say why"), "{typed}: {talk}");
+        }
+        let (exit, shown, talk) = server.run(&typed.replace('…', "x"));
         assert_eq!(exit, 0, "{line}, then {typed}: {talk}");
         assert!(shown.contains("revision"), "{line}, then {typed} changed something: {shown}");
         if says == "undo: " {

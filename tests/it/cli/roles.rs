@@ -179,10 +179,38 @@ fn a_token_for_some_flags_is_asked_about_no_other() {
         ("resume --all", "this token does not reach search"),
         ("resume search", "this token reaches other flags only"),
         ("set search 40%", "this token reaches other flags only"),
+        ("stop --all", "so it may not stop all; type:\r\n  turnout stop chat\r\n"),
         ("resume chat", "[y/N]"),
     ] {
         let shown = on_a_terminal(&server, &format!("{typed} --token-file chat.token"), "1");
         assert!(shown.contains(wanted), "{typed}: {shown}");
         assert_eq!(shown.contains("[y/N]"), wanted == "[y/N]", "{typed}: {shown}");
     }
+}
+
+/// What a question and an outcome say of an end: that it no longer comes, and what was named for then.
+#[test]
+fn a_question_says_what_becomes_of_an_end() {
+    let server = Server::start();
+    server.check(("set chat 5% --for 2h --then 1%", 0, &["held by local-admin until "], &[]));
+    server.check(("set chat 5% --for 2h --then 2% --reason x", 0, &[", then 2%\n"], &[]));
+    let shown = on_a_terminal(&server, "set chat 40%", "1");
+    let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+    let wanted = "realtime-v2 5% -> 40% on chat, for good: its end at ";
+    assert!(shown.starts_with(wanted), "{shown}");
+    assert!(shown.contains("(then realtime-v2 2%) no longer comes? [y/N]"), "{shown}");
+}
+
+/// An end that did not come, as it would have widened, is not announced any more.
+#[test]
+fn an_end_that_passed_without_effect_is_past() {
+    let server = Server::start();
+    server.check(("set chat 5% --for 1s", 0, &["until "], &["at its end nothing happens"]));
+    server.check(("status chat", 0, &["  ends     at ", "if that does not widen\n"], &[]));
+    while !server.run("status chat").1.contains("  ended    not at ") {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let wanted = "going back to realtime-v2 10% would widen, and was not named with --then\n";
+    server.check(("status chat", 0, &[wanted], &[]));
+    server.check(("status", 0, &["  local-admin  2"], &[]));
 }

@@ -25,6 +25,8 @@ fn a_word_that_is_no_command_leads_to_the_one_meant() {
         ("set 25% chat", "the flag comes first, then its share: turnout set FLAG 25%", "similar"),
         ("set chat -5%", "a share is 0% to 100%, without a sign", "-- -5"),
         ("set chat realtime-v2=5% -2.5%", "a share is 0% to 100%, without a sign", "-- -2"),
+        ("rollback chat --to -1", "there is none below zero", "a share is 0%"),
+        ("serve --max-streams -1", "there is none below zero", "a share is 0%"),
         ("set chat realtime=60% --reason x", "did you mean `realtime-v2`?", "left over"),
         ("set chat disable=60% --reason x", "did you mean `disabled`?", "left over"),
         ("set chat poling=60% --reason x", "gets the flag's default", "did you mean"),

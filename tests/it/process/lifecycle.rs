@@ -152,6 +152,7 @@ async fn a_hang_up_reloads_keys_and_flags() {
     program.signal("HUP");
     // The result is logged, also where nothing is new.
     program.says_times("1 key from", 2).await;
+    program.says("reloaded: the flags folder was read; revision 1 is live, no problems").await;
     fs::write(&keys, key_line("two")).unwrap();
     Save::Rename.save(
         &program.path("flags/chat.yaml"),

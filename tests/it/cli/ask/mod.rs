@@ -33,13 +33,18 @@ fn a_question_is_answered_in_one_line() {
             "ask chat --user u-1 --attr platform:=5",
             0,
             &["polling   rule error\n"],
-            &["write NAME:=5"],
+            &["platform:=5 is no text; write platform=5 for a text"],
         ),
         ("ask chat --attr platform", 2, &[], &["write NAME=VALUE"]),
         ("ask chat --attr seats:=many", 2, &[], &["`many` is not JSON; write seats=many"]),
         ("ask chta --user u-2", 1, &[], &["no flag `chta`; did you mean `chat`?"]),
         ("ask chta --user u-2 -w", 1, &[], &["no flag `chta`; did you mean `chat`?"]),
-        ("ask nothing-like-it", 1, &[], &["no flag `nothing-like-it`\n"]),
+        (
+            "ask nothing-like-it",
+            1,
+            &[],
+            &["no flag `nothing-like-it`; turnout status lists the flags\n"],
+        ),
         ("ask ../chat", 2, &[], &["must match"]),
         (
             "ask chat --bearer-file /not/there",
@@ -71,8 +76,22 @@ fn a_question_is_answered_in_one_line() {
     let wrong = server.home.path().join("wrong");
     fs::write(&wrong, "not-a-key\n").unwrap();
     let file = format!("ask chat --user u-2 --bearer-file {}", wrong.display());
-    server.check((&file, 3, &[], &["does not accept the token in /", "wrong"]));
-    server.check((&format!("{file} -w"), 3, &[], &["does not accept the token in /"]));
+    server.check((
+        &file,
+        3,
+        &[],
+        &["does not accept the credential in /", "wrong; it is expired, revoked"],
+    ));
+    server.check((&format!("{file} -w"), 3, &[], &["does not accept the credential in /"]));
+    // A token of operators is told from a session.
+    let (_, secret, _) = server.run("token create someone --role operator");
+    fs::write(&wrong, &secret).unwrap();
+    server.check((
+        &file,
+        3,
+        &[],
+        &["wrong holds a token of operators (turnout-operator-…)", "turnout session USER"],
+    ));
     // A token of the role `server` is accepted as a server key.
     let (_, secret, _) = server.run("token create shop --role server");
     fs::write(&wrong, &secret).unwrap();
