@@ -12,6 +12,15 @@ fn test(name: &str, case: &str, expect: &[Expected]) -> Case {
     flag(name, &format!("{head}\ntests:\n  - {{{case}}}"), expect).with(SEGMENT, SEGMENT_HEAD)
 }
 
+/// A flag with a segment mistyped on line 6, and a case on line 7.
+fn mistyped_in_the_flag(name: &str, case: &str, expect: &[Expected]) -> Case {
+    let text = format!(
+        "allow: [{{segment: interal, strategy: realtime-v2}}]\ntests: [{{user: u, expect: polling, {case}}}]"
+    );
+    let expect = [&[(UnknownSegment, 6, 19)], expect].concat();
+    flag(name, &text, &expect)
+}
+
 pub fn test_blocks() -> Vec<Case> {
     [bad_cases(), failed_tests()].into_iter().flatten().collect()
 }
@@ -36,6 +45,38 @@ fn bad_cases() -> Vec<Case> {
             &[(BadCase, 11, 43)],
         )
         .hint("did you mean `internal`?"),
+        // The mistake is where the flag names it, and its name helps no test.
+        mistyped_in_the_flag(
+            "a segment that the flag has mistyped",
+            "segments: [internal]",
+            &[(BadCase, 7, 47)],
+        )
+        .with(SEGMENT, SEGMENT_HEAD)
+        .hint("a segment with a similar name exists: `internal`")
+        .hint("line 6 says `interal`: write `internal` there")
+        .never_says("did you mean"),
+        mistyped_in_the_flag(
+            "a segment that the flag has not even mistyped",
+            "segments: [staff]",
+            &[(BadCase, 7, 47)],
+        )
+        .with(SEGMENT, SEGMENT_HEAD)
+        .hint("remove it"),
+        // Also where no segment is known by either name.
+        mistyped_in_the_flag(
+            "a mistyped segment without a file of another name",
+            "segments: [internal]",
+            &[(BadCase, 7, 47)],
+        )
+        .hint("no file segments/interal.yaml")
+        .never_says("did you mean"),
+        // Also in a file with another fault.
+        mistyped_in_the_flag(
+            "a segment that the flag has mistyped, and another fault",
+            "by: nosuch",
+            &[(BadCase, 7, 40)],
+        )
+        .with(SEGMENT, SEGMENT_HEAD),
         test(
             "a segment in capitals",
             "expect: polling, user: u, segments: [Internal]",
