@@ -21,6 +21,13 @@ fn mistyped_in_the_flag(name: &str, case: &str, expect: &[Expected]) -> Case {
     flag(name, &text, &expect)
 }
 
+/// A case on line 8 of a flag that is switched off.
+fn off(name: &str, case: &str, expect: &[Expected]) -> Case {
+    let rules = "deny: [{users: [u-1]}]\nrollout: {realtime-v2: 10%}";
+    let text = format!("{}{rules}\ntests: [{{{case}}}]\n", HEAD.replace("true", "false"));
+    whole(name, text, expect)
+}
+
 pub fn test_blocks() -> Vec<Case> {
     [bad_cases(), failed_tests()].into_iter().flatten().collect()
 }
@@ -209,12 +216,35 @@ fn failed_tests() -> Vec<Case> {
             "expect: polling, with: {age: old}, by: error",
             &[(FailedTest, 11, 5)],
         ),
-        whole(
-            "not enabled",
-            HEAD.replace("true", "false") + "tests: [{expect: polling, by: default}]\n",
-            &[(FailedTest, 6, 9)],
+        off("off, and what it serves", "expect: polling, by: off", &[]),
+        off("off, and what it serves by no step", "user: u, bucket: 5, expect: polling", &[]),
+        off(
+            "off, and what its rollout says",
+            "user: u, bucket: 5, expect: realtime-v2, by: rollout",
+            &[],
+        ),
+        off("off, and what its deny list says", "user: u-1, expect: polling, by: deny", &[]),
+        off(
+            "off, and what it never gives",
+            "user: u, bucket: 5, expect: disabled",
+            &[(FailedTest, 8, 9)],
         )
-        .says("got polling by off"),
+        .says("got realtime-v2 by rollout, if it were enabled")
+        .hint("to switch it off whatever its tests say: turnout stop chat"),
+        off(
+            "off, and another strategy by that",
+            "expect: disabled, by: off",
+            &[(FailedTest, 8, 9)],
+        )
+        .says("expected disabled by off, got polling by off")
+        .never_says("turnout stop"),
+        off(
+            "off, and another step",
+            "user: u-1, expect: realtime-v2, by: allow",
+            &[(FailedTest, 8, 9)],
+        ),
+        test("by off while it is enabled", "expect: polling, by: off", &[(FailedTest, 11, 5)])
+            .says("expected polling by off, got polling by no-unit"),
         flag(
             "two of three",
             "tests:\n  - {expect: disabled}\n  - {expect: polling}\n  - {expect: realtime-v2, by: rule}",
