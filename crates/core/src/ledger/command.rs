@@ -221,7 +221,7 @@ fn set(
 /// What remains of the present expiry after a command sets a lower split without an expiry of its
 /// own: an expiry that lowers further stays, as far as it lowers. Setting the same split or a
 /// higher one without an expiry removes the expiry.
-fn kept_end(old: &FlagEntry, split: Split) -> Option<Expiry> {
+pub(super) fn kept_end(old: &FlagEntry, split: Split) -> Option<Expiry> {
     let named = old.record.split.as_ref()?.ends.as_ref()?.named;
     let before = old.timeline();
     let lowers = split != before.now && split.narrows(before.now);
