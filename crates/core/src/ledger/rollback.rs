@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::attribution::Attribution;
 use super::blob::ContentHash;
 use super::change::Action;
-use super::command::kept_end;
 use super::entry::FlagEntry;
 use super::planned_change::differs;
 use super::record::{Expiry, FlagRecord, Pin, SplitOverride};
@@ -138,7 +137,7 @@ impl FlagAsOf {
         let pin = base.is_none().then(|| pinned.unwrap_or_else(fresh));
         let own = base.unwrap_or(then).rollout;
         let is_kept = !self.may_release && current.record.split.is_some();
-        let kept_end = || kept_end(current, self.split.unwrap_or_default()).filter(|_| is_kept);
+        let kept_end = || current.kept_end(self.split.unwrap_or_default()).filter(|_| is_kept);
         let ends = self.ends.clone().filter(|end| end.at_ms > mark.at_ms).or_else(kept_end);
         let held = || SplitOverride {
             split: self.split.unwrap_or_default(),
