@@ -1,6 +1,6 @@
 //! Finds a flag as it was at the revision that a rollback goes back to.
 
-use super::{CommandRejected, Inner};
+use super::{CommandRejected, CommandRequest, Inner};
 use crate::flag::FlagKey;
 use crate::ledger::{Attribution, Command, CommandError, ContentCache, FlagAsOf, UndoSearch};
 use crate::store::{Store, StoreError};
@@ -13,10 +13,13 @@ impl Inner {
     pub(super) async fn as_of(
         &self,
         store: &Store,
-        command: &Command,
+        request: &CommandRequest,
         mark: &Attribution,
     ) -> Result<AsOf, CommandRejected> {
-        let Command::Rollback { flag, to } = command else { return Err(CommandRejected::Unknown) };
+        let (Command::Rollback { flag, to }, may_release) = (&request.command, request.may_release)
+        else {
+            return Err(CommandRejected::Unknown);
+        };
         {
             let state = self.state();
             if state.flag(flag.as_str()).is_none() {
@@ -24,12 +27,12 @@ impl Inner {
             }
         }
         let Some(revision) = *to else {
-            return self.before_newest_change(store, flag, mark).await;
+            return self.before_newest_change(store, flag, (mark, may_release)).await;
         };
         if revision > self.state().catalog.head.revision || revision == 0 {
             return Err(CommandRejected::NoSuchRevision(revision));
         }
-        let found = flag_as_of(store, flag, revision).await?;
+        let found = flag_as_of(store, flag, revision, may_release).await?;
         found.ok_or_else(|| CommandError::NothingThen { flag: flag.clone(), revision }.into())
     }
 
@@ -39,11 +42,13 @@ impl Inner {
         &self,
         store: &Store,
         flag: &FlagKey,
-        mark: &Attribution,
+        (mark, may_release): (&Attribution, bool),
     ) -> Result<AsOf, CommandRejected> {
         let mut undoing = UndoSearch::default();
         while let Some(undone) = change_to_undo(store, flag, &mut undoing).await.map_err(down)? {
-            let Some((mut then, content)) = flag_as_of(store, flag, undone - 1).await? else {
+            let Some((mut then, content)) =
+                flag_as_of(store, flag, undone - 1, may_release).await?
+            else {
                 break;
             };
             then.is_before_resume = undoing.passed_a_resume();
@@ -65,6 +70,7 @@ async fn flag_as_of(
     store: &Store,
     flag: &FlagKey,
     revision: u64,
+    may_release: bool,
 ) -> Result<Option<AsOf>, CommandRejected> {
     let at = store.flag_at(flag.as_str(), revision).await.map_err(down)?;
     let Some((record, mut content)) = at else { return Ok(None) };
@@ -84,6 +90,7 @@ async fn flag_as_of(
         ends,
         is_held: record.split.is_some(),
         is_before_resume: false,
+        may_release,
     };
     Ok(Some((then, content)))
 }

@@ -1,7 +1,9 @@
 //! An operator's command, and its outcome.
 
 use crate::flag::FlagKey;
-use crate::ledger::{Actor, Command, CommandError, ContentHash, Decision, PlannedChange};
+use crate::ledger::{
+    Action, Actor, Command, CommandError, ContentHash, Decision, PlannedChange, is_narrowing,
+};
 use crate::snapshot::Position;
 use crate::store::StoredRevision;
 
@@ -16,8 +18,10 @@ pub struct CommandRequest {
     pub key: Option<(String, ContentHash)>,
     /// The revision the caller has seen.
     pub expected: Option<u64>,
-    /// Whether the caller may open `realtime-v2` to more users.
+    /// Whether this command may open `realtime-v2` to more users.
     pub may_widen: bool,
+    /// Whether its caller may let go of what is held: a rollback of one who may not goes on holding.
+    pub may_release: bool,
 }
 
 /// The outcome of a command. It holds once it is returned.
@@ -41,9 +45,7 @@ pub enum CommandRejected {
     Refused(#[from] CommandError),
     #[error("this opens a feature to more users, so it needs a reason")]
     ReasonNeeded,
-    #[error(
-        "this would open realtime-v2 to more users, or close `disabled` to some, now or later, or take a hold away, and only narrowing is permitted here"
-    )]
+    #[error("{}, and only narrowing is permitted here{}", why_not(.0), instead_of(.0))]
     MayOnlyNarrow(Box<Decision>),
     #[error("`{flag}` changed at revision {changed_at}, before this was done")]
     Moved { flag: FlagKey, changed_at: u64, since: Vec<StoredRevision> },
@@ -53,6 +55,11 @@ pub enum CommandRejected {
     KeyReused,
     #[error("the database is out of reach ({0}); stopping and lowering work all the same")]
     Down(String),
+    /// A rollback reads the history, also where it would lower.
+    #[error(
+        "the database is out of reach ({why}), and a rollback reads the history there; what works all the same: turnout set {flag} SHARE, to lower it, and turnout stop {flag}"
+    )]
+    NoHistory { flag: FlagKey, why: String },
     #[error("the disk is full; stopping and lowering work all the same")]
     NoSpace,
     #[error(
@@ -67,4 +74,50 @@ pub enum CommandRejected {
     NameTaken(String),
     #[error("there are {limit} {what} already, the most there may be")]
     TooManyCredentials { what: &'static str, limit: usize },
+}
+
+impl CommandRejected {
+    /// The same, for this command: what helps instead depends on what was asked for.
+    pub fn of(self, command: &Command) -> CommandRejected {
+        match (self, command) {
+            (CommandRejected::Down(why), Command::Rollback { flag, .. }) => {
+                CommandRejected::NoHistory { flag: flag.clone(), why }
+            }
+            (rejected, _) => rejected,
+        }
+    }
+}
+
+/// Why a change is more than one that narrows.
+fn why_not(decided: &Decision) -> String {
+    let back = decided.parts.iter().find_map(|part| match part.action {
+        Action::Rollback { to } => Some((part, to)),
+        _ => None,
+    });
+    let Some((part, to)) = back else {
+        return "this would open realtime-v2 to more users, or close `disabled` to some, now or later, or take a hold away".to_owned();
+    };
+    let before = part.before.clone().unwrap_or_default();
+    let (now, then) = (before.split().unwrap_or_default(), part.after.split().unwrap_or_default());
+    let what = if then.realtime() > now.realtime() {
+        format!("raise realtime-v2 from {} to {}", now.realtime(), then.realtime())
+    } else if then.disabled() < now.disabled() {
+        format!("take users out of `disabled`: {} instead of {}", then.disabled(), now.disabled())
+    } else if before.record.pin != part.after.record.pin {
+        "bring back another definition, and not a lower share alone".to_owned()
+    } else if is_narrowing(&before, &part.after) {
+        "take a hold away".to_owned()
+    } else {
+        "open realtime-v2 to more users, or close `disabled` to some, at a later moment".to_owned()
+    };
+    format!("going back to revision {to} would {what}")
+}
+
+/// What a caller can type who wanted to go back.
+fn instead_of(decided: &Decision) -> String {
+    let is_rollback = |part: &&PlannedChange| matches!(part.action, Action::Rollback { .. });
+    let say = |part: &PlannedChange| {
+        format!("; to lower it: turnout set {0} SHARE; to stop it: turnout stop {0}", part.flag)
+    };
+    decided.parts.iter().find(is_rollback).map(say).unwrap_or_default()
 }

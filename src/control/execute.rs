@@ -121,7 +121,7 @@ impl Inner {
         };
         let is_rollback = matches!(request.command, Command::Rollback { .. });
         let as_of = if is_rollback && !arrival.must_wait(&self.state(), &request.command) {
-            Some(self.as_of(&*self.store.require()?, &request.command, &mark).await?)
+            Some(self.as_of(&*self.store.require()?, &request, &mark).await?)
         } else {
             None
         };
@@ -199,7 +199,7 @@ impl Inner {
             if Some(now) != position && matches!(request.command, Command::Rollback { .. }) {
                 let is_another = arrival.is_another_newest(&self.state(), &request.command);
                 self.check_expected(&store, &request, is_another.then_some(arrival.seen)).await?;
-                let search = timeout(AS_OF_TIMEOUT, self.as_of(&store, &request.command, &mark));
+                let search = timeout(AS_OF_TIMEOUT, self.as_of(&store, &request, &mark));
                 as_of = Some(search.await.map_err(late)??);
             }
             {

@@ -124,18 +124,18 @@ impl Model {
     }
 
     /// The entry a rollback goes back to, if there is one.
-    fn undone(&self) -> Option<usize> {
-        self.look_back().0
+    fn undone(&self, may_release: bool) -> Option<usize> {
+        self.look_back(may_release).0
     }
 
     /// Whether it was resumed after the change that a rollback undoes: then one that widens is refused.
-    fn is_resumed(&self) -> bool {
-        self.look_back().1 && !self.stopped
+    fn is_resumed(&self, may_release: bool) -> bool {
+        self.look_back(may_release).1 && !self.stopped
     }
 
     /// The same, and whether a resume lies between. A change that left the flag as it is now is
     /// passed over.
-    fn look_back(&self) -> (Option<usize>, bool) {
+    fn look_back(&self, may_release: bool) -> (Option<usize>, bool) {
         let (mut up_to, mut is_resumed) = (self.past.len(), false);
         for (index, Past { kind, .. }) in self.past.iter().enumerate().rev() {
             match kind {
@@ -143,7 +143,7 @@ impl Model {
                 Kind::Rollback(to) => up_to = to + 1,
                 Kind::Change => {
                     let Some(to) = index.checked_sub(1) else { break };
-                    if is_resumed || self.is_other_at(to) {
+                    if is_resumed || self.is_other_at(to, may_release) {
                         return (Some(to), is_resumed);
                     }
                 }
@@ -155,9 +155,9 @@ impl Model {
     }
 
     /// Whether going back makes it another one, and it was another one then.
-    fn is_other_at(&self, to: usize) -> bool {
+    fn is_other_at(&self, to: usize, may_release: bool) -> bool {
         let (mut then, past) = (self.clone(), &self.past[to]);
-        then.bring_back(to);
+        then.bring_back(to, may_release);
         let end = |model: &Model| model.held.and_then(|held| held.end);
         let standing = |model: &Model, is_held: bool| {
             let is_pinned = model.pin.is_some();
@@ -167,13 +167,21 @@ impl Model {
             && standing(&then, past.is_held) != standing(self, self.held.is_some())
     }
 
-    fn bring_back(&mut self, to: usize) {
-        let Past { then, end, .. } = self.past[to];
+    /// What was held then is held again. A caller who may not let go holds as a `set` would.
+    fn bring_back(&mut self, to: usize, may_release: bool) {
+        let Past { then, end, is_held, .. } = self.past[to];
         // An expiry that is over does not come back.
         let end = end.filter(|end| end.rank > HOUR as u64 * 1000);
+        let held = self.held.filter(|_| !may_release);
+        if held.is_some() {
+            self.hold(then.share, end);
+        }
+        let kept = self.held.filter(|_| held.is_some());
         self.pin = (then.text != self.file.text).then_some(then);
         let own = self.pin.unwrap_or(self.file).share;
-        self.held = (own != then.share || end.is_some()).then_some(Hold { share: then.share, end });
+        let restored = Hold { share: then.share, end };
+        let is_held = own != then.share || end.is_some() || is_held;
+        self.held = kept.or(is_held.then_some(restored));
         self.record(Kind::Rollback(to));
     }
 }
@@ -389,6 +397,7 @@ impl Life {
             key: None,
             expected: None,
             may_widen,
+            may_release: may_widen,
         };
         let done = self.run(self.coordinator().execute(request));
         self.story.push(format!(
@@ -399,7 +408,7 @@ impl Life {
                 Err(rejected) => rejected.to_string(),
             }
         ));
-        let Some((kind, after)) = self.wanted(which, &command) else {
+        let Some((kind, after)) = self.wanted(which, &command, may_widen) else {
             let nothing_left = matches!(
                 done,
                 Err(CommandRejected::Refused(CommandError::NothingToRollBack { .. }))
@@ -425,13 +434,20 @@ impl Life {
             Ok(CommandOutcome::Unchanged) => {}
             Err(CommandRejected::Refused(CommandError::BeforeResume { .. })) => {
                 assert!(
-                    self.models[which].is_resumed() && matches!(command, Command::Rollback { .. }),
+                    self.models[which].is_resumed(may_widen)
+                        && matches!(command, Command::Rollback { .. }),
                     "{:#?}",
                     self.story
                 );
             }
             Err(CommandRejected::MayOnlyNarrow(_)) => {
-                assert!(!(may_widen || is_plain && narrows && !may_release), "{:#?}", self.story);
+                // A rollback of a share alone narrows as any other command does.
+                let is_of_share = is_plain || before.pin.is_none() && after.pin.is_none();
+                assert!(
+                    !(may_widen || is_of_share && narrows && !may_release),
+                    "{:#?}",
+                    self.story
+                );
             }
             Err(CommandRejected::Down(_) | CommandRejected::Unknown) if !self.database_is_there => {
                 assert!(
@@ -443,7 +459,7 @@ impl Life {
             Err(rejected) => panic!("{rejected}: {:#?}", self.story),
             Ok(_) => {
                 assert!(
-                    narrows || is_plain || !self.models[which].is_resumed(),
+                    narrows || is_plain || !self.models[which].is_resumed(may_widen),
                     "a rollback went back past a resume and widened: {:#?}",
                     self.story
                 );
@@ -460,7 +476,12 @@ impl Life {
     }
 
     /// The flag after the command; `None` where there is nothing to roll back.
-    fn wanted(&mut self, which: usize, command: &Command) -> Option<(Kind, Model)> {
+    fn wanted(
+        &mut self,
+        which: usize,
+        command: &Command,
+        may_release: bool,
+    ) -> Option<(Kind, Model)> {
         let mut after = self.models[which].clone();
         let per_cent = |share: Share| share.millipercent() / 1000;
         let kind = match command {
@@ -487,8 +508,8 @@ impl Life {
                 Kind::Resume
             }
             Command::Rollback { .. } => {
-                let to = after.undone()?;
-                after.bring_back(to);
+                let to = after.undone(may_release)?;
+                after.bring_back(to, may_release);
                 after.past.pop();
                 Kind::Rollback(to)
             }

@@ -150,9 +150,10 @@ impl CommandCall {
         let (command, reason, expected) = command(strict::read(&bytes)?)?;
         one_line("reason", MAX_REASON_BYTES, reason.as_deref())?;
         let key = key.map(|key| (key, key_request_hash(&caller, name, &bytes)));
-        let may_widen =
-            Permission::Write.is_given_to(caller.role) && !headers.contains_key(NARROW_ONLY);
-        Ok(CommandRequest { command, actor: caller.actor(), reason, key, expected, may_widen })
+        let may_release = Permission::Write.is_given_to(caller.role);
+        let may_widen = may_release && !headers.contains_key(NARROW_ONLY);
+        let actor = caller.actor();
+        Ok(CommandRequest { command, actor, reason, key, expected, may_widen, may_release })
     }
 }
 
@@ -221,7 +222,7 @@ async fn execute_command(
                 Err(_) => refuse(state, &CommandRejected::Unknown.into()),
             }
         }
-        Err(rejected) => refuse(state, &rejected.into()),
+        Err(rejected) => refuse(state, &rejected.of(&command).into()),
     }
 }
 

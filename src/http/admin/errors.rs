@@ -64,7 +64,7 @@ fn status_code_and_title(rejected: &CommandRejected) -> (StatusCode, Code, &'sta
             Code::TooManyTokens,
             "there are as many tokens as there may be",
         ),
-        CommandRejected::Down(_) => {
+        CommandRejected::Down(_) | CommandRejected::NoHistory { .. } => {
             (S::SERVICE_UNAVAILABLE, Code::DatabaseDown, "the database is out of reach")
         }
         CommandRejected::NoSpace => (S::INSUFFICIENT_STORAGE, Code::DiskFull, "the disk is full"),

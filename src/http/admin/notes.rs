@@ -60,7 +60,11 @@ pub(super) fn notes(
             Command::Set { ends, .. } => note_of_end(held, ends.is_none(), may_widen),
             Command::Rollback { .. } => held.expiry().map(|(at_ms, split)| {
                 let left = ago(at_ms - clock::wall_ms());
-                format!("its end came back with it: realtime-v2 {split} in {left}")
+                let before =
+                    parts.iter().find_map(|part| part.before.as_ref()?.record.split.clone());
+                let stays = before.and_then(|held| held.expiry()) == Some((at_ms, split));
+                let came = if stays { "its end stays" } else { "its end came back with it" };
+                format!("{came}: realtime-v2 {split} in {left}")
             }),
             _ => None,
         });
@@ -78,7 +82,7 @@ fn note_of_hold(command: &Command, part: &PlannedChange, may_widen: bool) -> Opt
     let released = FlagRecord { pin: None, split: None, ..record.clone() };
     let widens = !is_narrowing(&part.after, &part.after.with(released));
     let unset = to_type(&format!("unset {}", part.flag), widens);
-    let held = if may_widen || !widens {
+    let held = if may_widen {
         format!("held over the file until you type: {unset}")
     } else {
         format!("held over the file; {MAY_WIDEN} may let it go: {unset}")

@@ -179,3 +179,83 @@ async fn a_rollback_says_which_end_came_back() {
     };
     assert!(notes.iter().any(says), "{notes:?}");
 }
+
+/// A stopper rolls back the most ordinary raise, and what was in force before it stays held: a file
+/// that widens later is no part of what a stopper may let through.
+#[tokio::test]
+async fn a_stopper_rolls_a_raise_back_and_it_stays_held() {
+    let file = |share: &str| flag("chat", &format!("rollout: {{ realtime-v2: {share} }}"));
+    let service = Service::start(&[("chat.yaml", &file("10%"))]).await;
+    let secret = service.make_token("pager", "stopper", json!({})).await.secret;
+    let set = json!({ "realtime-v2": "50%", "reason": "a raise" });
+    service.ordered("/v1/flags/chat/set", set).await;
+    let raised = service.revision();
+    let (status, reply) = service.order_as(&secret, "/v1/flags/chat/rollback", json!({})).await;
+    assert_eq!((status, &reply["outcome"]), (200, &json!("committed")), "{reply}");
+    let held = service.state("chat").await;
+    assert_eq!((&held["live"], &held["held"]["by"]), (&json!("realtime-v2 10%"), &json!("pager")));
+    let says = reply["notes"].to_string();
+    assert!(
+        says.contains("held over the file; only the role operator or admin may let it go"),
+        "{says}"
+    );
+    let before = service.revision();
+    Save::Rename.save(&service.flags.join("chat.yaml"), &file("30%"));
+    service.reach(before + 1).await;
+    assert_eq!(service.state("chat").await["live"], "realtime-v2 10%");
+
+    // One that widens is refused, with what a stopper can type.
+    let (status, refused) =
+        service.order_as(&secret, "/v1/flags/chat/rollback", json!({ "to": raised })).await;
+    assert_eq!((status, &refused["code"]), (403, &json!("may-only-narrow")), "{refused}");
+    let says = refused["detail"].as_str().unwrap();
+    for part in [
+        &*format!("going back to revision {raised} would raise realtime-v2 from 10% to 50%"),
+        "to lower it: turnout set chat SHARE; to stop it: turnout stop chat",
+    ] {
+        assert!(says.contains(part), "no `{part}` in {says}");
+    }
+}
+
+/// A split that was held at the revision a rollback goes back to is held again, also where the file
+/// says the same: the next save of the file is not live at once.
+#[tokio::test]
+async fn a_rollback_holds_again_what_was_held() {
+    let file = |share: &str| flag("chat", &format!("rollout: {{ realtime-v2: {share} }}"));
+    for to in [None, Some(3)] {
+        let service = Service::start(&[("chat.yaml", &file("10%"))]).await;
+        for (verb, body) in [
+            ("stop", json!({})),
+            ("resume", json!({ "at": "10%", "reason": "fixed" })),
+            ("set", json!({ "realtime-v2": "60%", "reason": "a raise" })),
+            ("rollback", json!({ "to": to, "reason": "undo it" })),
+        ] {
+            let (status, reply) = service.ordered(&format!("/v1/flags/chat/{verb}"), body).await;
+            assert_eq!(status, 200, "{verb}: {reply}");
+        }
+        let before = service.revision();
+        Save::Rename.save(&service.flags.join("chat.yaml"), &file("30%"));
+        service.reach(before + 1).await;
+        assert_eq!(service.state("chat").await["live"], "realtime-v2 10%");
+    }
+}
+
+/// A rollback reads the history. With the database away it is refused, also where it would lower, and
+/// says what lowers all the same.
+#[tokio::test]
+async fn a_rollback_without_the_database_says_what_works() {
+    let service =
+        Service::start(&[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 10% }"))]).await;
+    service
+        .ordered("/v1/flags/chat/set", json!({ "realtime-v2": "50%", "reason": "a raise" }))
+        .await;
+    service.take_database_away().await;
+    let (status, refused) = service.ordered("/v1/flags/chat/rollback", json!({})).await;
+    assert_eq!((status, &refused["code"]), (503, &json!("database-down")), "{refused}");
+    let says = refused["detail"].as_str().unwrap();
+    assert!(says.contains("turnout set chat SHARE, to lower it, and turnout stop chat"), "{says}");
+    for (verb, body) in [("set", json!({ "realtime-v2": "10%" })), ("stop", json!({}))] {
+        let (status, reply) = service.ordered(&format!("/v1/flags/chat/{verb}"), body).await;
+        assert_eq!(status, 202, "{verb}: {reply}");
+    }
+}

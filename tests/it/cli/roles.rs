@@ -71,6 +71,8 @@ fn a_role_is_known_before_a_person_is_asked() {
 }
 
 fn end_of(shown: &str) -> End {
+    // A line may be broken at any blank.
+    let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
     let has = |text: &str| shown.contains(text);
     match () {
         () if has("[y/N]") => Asked,

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::candidate::Candidate;
 use super::finding::Finding;
 use super::limits::MAX_FINDINGS;
+use super::segment_names::SegmentUses;
 use super::source::TrackedSource;
 use super::test_table::Table;
 use super::trial::Trial;
@@ -33,6 +34,10 @@ use crate::flag::{Definition, FlagKey, Segment, SegmentKey, Segments};
 pub struct DefinitionSet {
     pub(super) flags: BTreeMap<FlagKey, TrackedSource<Candidate, Definition>>,
     pub(super) segments: BTreeMap<SegmentKey, TrackedSource<(), Segment>>,
+    /// The segments that each flag's newest file names, until its form is in force.
+    pub(super) uses: BTreeMap<FlagKey, SegmentUses>,
+    /// What is wrong with them.
+    pub(super) findings_of_uses: BTreeMap<FlagKey, Vec<Finding>>,
     /// By path.
     pub(super) tables: BTreeMap<Arc<str>, TrackedSource<(), Table>>,
     /// The paths of each flag's test tables.
@@ -157,6 +162,7 @@ impl DefinitionSet {
             .flat_map(|(key, tracked)| tracked.all_findings("", key.as_str(), "flag"));
         let of_files = of_flags
             .chain(of_segments)
+            .chain(self.findings_of_uses.values().flatten().cloned())
             .chain(self.findings_of_tests())
             .chain(self.orphan_findings.iter().cloned());
         let mut all: Vec<Finding> = of_files.chain(self.folders.values().cloned()).collect();

@@ -1,18 +1,18 @@
 //! Reads a flag file: from its tree to a checked [`Definition`] with its tests.
 //!
 //! Every fault of the file is reported at once. Whether the segments it names exist is decided by
-//! the [`DefinitionSet`](super::DefinitionSet), which knows them.
+//! the [`DefinitionSet`](super::DefinitionSet), which knows them, also of a file with faults.
 
 use std::sync::Arc;
 
 use super::condition::{Declared, RESERVED, condition};
 use super::decode::Decoder;
 use super::file_header::{check_key, check_version};
-use super::finding::{Code, Finding, SourceSpan};
+use super::finding::{Code, Finding};
 use super::flag_schema::{ALLOW, DENY, FLAG, ROLLOUT, RULE};
 use super::limits::{MAX_DECLARED, MAX_ENTRIES};
 use super::schema_model::MapSchema;
-use super::segment_names::SegmentNames;
+use super::segment_names::{SegmentNames, SegmentUses};
 use super::test_case::Case;
 use super::test_case_reader::{Tested, read_tests};
 use super::transports::read_transports;
@@ -27,21 +27,28 @@ use crate::flag::{
 #[derive(Debug)]
 pub struct FlagFile {
     pub definition: Arc<Definition>,
-    /// Where each of the definition's segments is first named.
-    pub segment_uses: Vec<(SegmentKey, SourceSpan)>,
     pub tests: Vec<Case>,
 }
 
-/// Reads the file of the flag called `stem`.
-pub fn read_flag(file: &str, stem: &str, bytes: &[u8]) -> Result<FlagFile, Vec<Finding>> {
-    let root = tree::read(file, bytes).map_err(|finding| vec![finding])?;
+/// Reads the file of the flag called `stem`. The segments it names are returned also where it has
+/// faults: one of them may be the cause.
+pub fn read_flag(
+    file: &str,
+    stem: &str,
+    bytes: &[u8],
+) -> (Result<FlagFile, Vec<Finding>>, SegmentUses) {
+    let mut uses = SegmentUses::default();
+    let root = match tree::read(file, bytes) {
+        Ok(root) => root,
+        Err(finding) => return (Err(vec![finding]), uses),
+    };
     let mut d = Decoder::new(file);
-    let flag = flag(&mut d, &root, stem);
+    let flag = flag(&mut d, &root, stem, &mut uses);
     let findings = d.finish();
-    flag.filter(|_| findings.is_empty()).ok_or(findings)
+    (flag.filter(|_| findings.is_empty()).ok_or(findings), uses)
 }
 
-fn flag(d: &mut Decoder, root: &Node, stem: &str) -> Option<FlagFile> {
+fn flag(d: &mut Decoder, root: &Node, stem: &str, uses: &mut SegmentUses) -> Option<FlagFile> {
     let record = d.record(root, &FLAG)?;
     check_version(d, record);
     if let Some(plan) = record.get("plan") {
@@ -70,7 +77,8 @@ fn flag(d: &mut Decoder, root: &Node, stem: &str) -> Option<FlagFile> {
     let transports = read_transports(d, record.get("transports"), record.get("client"));
     let segment_keys: Vec<SegmentKey> = segments.uses.iter().map(|(key, _)| key.clone()).collect();
     let tested = Tested { attributes: &attributes, rules: &rules, segments: &segment_keys };
-    let tests = read_tests(d, record.get("tests"), tested);
+    let tests = read_tests(d, record.get("tests"), tested, &mut uses.of_tests);
+    uses.of_flag = segments.uses;
 
     let key = key?;
     let salt = salt.unwrap_or_else(|| Some((&key).into()))?;
@@ -99,7 +107,7 @@ fn flag(d: &mut Decoder, root: &Node, stem: &str) -> Option<FlagFile> {
         transports,
         segments: segment_keys,
     };
-    Some(FlagFile { definition: Arc::new(definition), segment_uses: segments.uses, tests })
+    Some(FlagFile { definition: Arc::new(definition), tests })
 }
 
 fn attributes(d: &mut Decoder, node: &Node) -> Vec<(AttributeName, AttributeType)> {

@@ -6,14 +6,14 @@
 use std::sync::Arc;
 
 use super::candidate::Candidate;
-use super::decode::similar;
 use super::definition_set::DefinitionSet;
 use super::files::{File, FlagFiles, Subject};
-use super::finding::{Code, Finding, SourceSpan};
+use super::finding::{Code, Finding};
 use super::flag_file::read_flag;
-use super::limits::{MAX_FINDINGS, MAX_FLAGS, MAX_SEGMENTS, MAX_TABLES, MAX_YAML_BYTES};
+use super::limits::{MAX_FLAGS, MAX_SEGMENTS, MAX_TABLES, MAX_YAML_BYTES};
 use super::retired::{read_retired, retired_key};
 use super::segment::{INTERNAL, internal_segment, read_segment};
+use super::segment_names::SegmentUses;
 use super::source::{Source, TrackedSource};
 use super::test_table::read_table;
 use super::users_file::users_file_of;
@@ -68,7 +68,8 @@ impl DefinitionSet {
         }
         self.read_internal_user_ids(contents);
         // A form that waits for tests goes away with its file.
-        for tracked in self.flags.values_mut().filter(|tracked| !tracked.present) {
+        for (key, tracked) in self.flags.iter_mut().filter(|(_, tracked)| !tracked.present) {
+            self.uses.remove(key);
             if tracked.candidate.take().is_some() {
                 (tracked.source, tracked.findings) = Default::default();
             }
@@ -92,7 +93,7 @@ impl DefinitionSet {
         let live = self.live.get(&key);
         let is_retired = self.retired.contains(&key);
         let retired = is_retired.then(|| retired_key(path, &key));
-        let tracked = self.flags.entry(key).or_insert_with(TrackedSource::new);
+        let tracked = self.flags.entry(key.clone()).or_insert_with(TrackedSource::new);
         tracked.present = true;
         let source = Source { file: Some(file.clone()), is_retired, ..Source::default() };
         if tracked.source == source {
@@ -101,13 +102,18 @@ impl DefinitionSet {
         tracked.source = source;
         if let Some(finding) = retired {
             (tracked.candidate, tracked.findings) = (None, vec![finding]);
+            self.uses.remove(&key);
             return;
         }
-        (tracked.candidate, tracked.findings) =
-            match yaml_bytes(path, file).and_then(|bytes| read_flag(path, stem, bytes)) {
-                Ok(read) => (Some(Candidate::new(read, live)), Vec::new()),
-                Err(findings) => (None, findings),
-            };
+        let (read, uses) = match yaml_bytes(path, file) {
+            Ok(bytes) => read_flag(path, stem, bytes),
+            Err(findings) => (Err(findings), SegmentUses::default()),
+        };
+        (tracked.candidate, tracked.findings) = match read {
+            Ok(read) => (Some(Candidate::new(read, live)), Vec::new()),
+            Err(findings) => (None, findings),
+        };
+        self.uses.insert(key, uses);
     }
 
     fn read_segment_file(&mut self, path: &str, stem: &str, file: &File, contents: &FlagFiles) {
@@ -226,33 +232,19 @@ impl DefinitionSet {
         }
     }
 
-    /// Checks whether the segments that a candidate names exist. A candidate whose segments are
+    /// Checks whether the segments that new files name exist. A candidate whose segments are
     /// missing is kept: the segment's file may come with the next save.
     fn link_flags(&mut self) {
-        for (key, tracked) in &mut self.flags {
-            let Some(candidate) = &mut tracked.candidate else { continue };
-            let unknown = candidate
-                .segment_uses
-                .iter()
-                .filter(|(segment, _)| !self.segments.contains_key(segment));
-            let finding = |(segment, place): &(SegmentKey, SourceSpan)| {
-                let hint =
-                    match similar(segment.as_str(), self.segments.keys().map(SegmentKey::as_str)) {
-                        Some(meant) => format!("a segment with a similar name exists: `{meant}`"),
-                        None => format!(
-                            "no file segments/{segment}.yaml: make it, or remove the name here"
-                        ),
-                    };
-                let path = format!("{key}.yaml");
-                let finding = Finding::of_file(
-                    &path,
-                    Code::UnknownSegment,
-                    format!("unknown segment `{segment}`"),
-                );
-                Finding { place: Some(*place), ..finding.with_hint(hint) }
-            };
-            tracked.findings = unknown.take(MAX_FINDINGS).map(finding).collect();
-            candidate.is_linked = tracked.findings.is_empty();
+        self.findings_of_uses.clear();
+        for (key, uses) in &self.uses {
+            let findings = uses.findings(&format!("{key}.yaml"), &self.segments);
+            let candidate = self.flags.get_mut(key).and_then(|tracked| tracked.candidate.as_mut());
+            if let Some(candidate) = candidate {
+                candidate.is_linked = findings.is_empty();
+            }
+            if !findings.is_empty() {
+                self.findings_of_uses.insert(key.clone(), findings);
+            }
         }
     }
 }

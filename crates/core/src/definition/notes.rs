@@ -45,7 +45,7 @@ impl DefinitionSet {
         let segment = |key: &dyn std::fmt::Display| Arc::from(format!("segments/{key}.yaml"));
         files.extend(self.tables_of.get(key).into_iter().flatten().cloned());
         if let Some(tracked) = self.flags.get(key) {
-            let named_by_the_new = tracked.candidate.iter().flat_map(|new| &new.segment_uses);
+            let named_by_the_new = self.uses.get(key).into_iter().flat_map(|uses| &uses.of_flag);
             files.extend(named_by_the_new.map(|(key, _)| segment(key)));
             let live = tracked.good.iter().flat_map(|definition| &definition.segments);
             files.extend(live.map(|key| segment(key)));

@@ -12,7 +12,7 @@ use crate::flag::{Definition, FlagKey, Segment, SegmentKey};
 /// Parses a flag's recorded text. Its tests are not run again: they ran with other segments, and
 /// nothing may refuse what was in force.
 pub fn parse_flag(key: &FlagKey, text: &[u8]) -> Result<Arc<Definition>, Vec<Finding>> {
-    read_flag(&format!("{key}.yaml"), key.as_str(), text).map(|read| read.definition)
+    read_flag(&format!("{key}.yaml"), key.as_str(), text).0.map(|read| read.definition)
 }
 
 /// Parses a segment's recorded parts: its file, the list it names (by the path in the file), and

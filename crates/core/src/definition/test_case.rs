@@ -2,7 +2,8 @@
 //!
 //! Tests run against the definition alone: without an override, without the server-auth clamp, and
 //! with only the segments that the case names. So neither an operator nor an edit of a segment can
-//! make them fail.
+//! make them fail. Nor does `enabled: false`: a test says what the flag answers when it runs, unless
+//! it expects `by: off`.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use super::finding::SourceSpan;
 use crate::flag::{
     Bucket, Context, Definition, EvaluationTracer, Flag, IdSet, Identity, MatchResult, Members,
     Resolution, Segment, SegmentKey, Segments, ServerAuth, Step, Strategy, TargetingKey, Value,
-    bucket_for, evaluate_traced,
+    bucket_for, evaluate_as_enabled, evaluate_traced,
 };
 
 /// One test of a flag.
@@ -47,12 +48,19 @@ pub(super) struct Answer {
 }
 
 impl Case {
-    /// The answer to the case in these segments.
+    /// The answer to the case in these segments. A flag with `enabled: false` gives two: what it
+    /// serves, and what it would serve if it were enabled. The first is the answer where it is the
+    /// one that is expected, or where the case is about that.
     pub(super) fn answer(&self, definition: &Arc<Definition>, segments: Segments) -> Answer {
         let flag = Flag::as_written(definition.clone(), segments);
         let mut matched = MatchedRule(None);
         let resolution =
             evaluate_traced(&flag, &self.context(), ServerAuth::Off, self.bucket, &mut matched);
+        let written = Answer { resolution, rule: matched.0 };
+        if definition.enabled || self.by == Some(By::Step(Step::Off)) || self.accepts(written) {
+            return written;
+        }
+        let resolution = evaluate_as_enabled(&flag, &self.context(), self.bucket, &mut matched);
         Answer { resolution, rule: matched.0 }
     }
 

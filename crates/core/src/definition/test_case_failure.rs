@@ -43,8 +43,16 @@ fn failure(
         (step, _) => step.as_str(),
     };
     let name = case.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
+    // `enabled: false` is no reason to fail: the case fails when the flag is enabled again.
+    let (as_enabled, or_stop) = if definition.enabled || got.step == Step::Off {
+        ("", String::new())
+    } else {
+        let stop =
+            format!("; to switch it off whatever its tests say: turnout stop {}", definition.key);
+        (", if it were enabled", stop)
+    };
     let message = format!(
-        "test failed{name}: expected {}{expected_by}, got {} by {got_by}",
+        "test failed{name}: expected {}{expected_by}, got {} by {got_by}{as_enabled}",
         case.expect, got.strategy
     );
     let to_write = if got.strategy == case.expect {
@@ -57,7 +65,7 @@ fn failure(
         .map(|why| format!("{why}; "))
         .unwrap_or_default();
     Finding { place: Some(case.place), ..Finding::of_file(file, Code::FailedTest, message) }
-        .with_hint(format!("{why}if the flag is right, write `{to_write}`"))
+        .with_hint(format!("{why}if the flag is right, write `{to_write}`{or_stop}"))
 }
 
 /// The segments of the flag in which the user would have to be for the case to pass, where the case
@@ -87,7 +95,7 @@ fn segments_missed(
 /// What the answer came from, if that is not in the message.
 fn why(case: &Case, definition: &Definition, answer: Answer) -> Option<String> {
     match answer.resolution.step {
-        Step::Off => Some("`enabled: false` answers every test with `when_stopped`".to_owned()),
+        Step::Off => Some("`enabled: false` serves `when_stopped`".to_owned()),
         Step::Error => {
             Some("an attribute under `with` is not of the type that the flag declares".to_owned())
         }

@@ -5,10 +5,11 @@ use std::borrow::Cow;
 use super::condition::{RESERVED, type_meant};
 use super::decode::{Decoder, Mapping, decimal, list};
 use super::finding::{Code, SourceSpan, quoted};
-use super::limits::MAX_CASES;
+use super::limits::{MAX_CASES, MAX_FINDINGS};
 use super::schema_model::{
     ID, Key, MapSchema, MinKeys, STRATEGY, TEXT, ValueKind, optional, required,
 };
+use super::segment_names::unnamed_segment;
 use super::test_case::{By, Case};
 use super::tree::{Kind, Name, Node};
 use super::wanted::Wanted;
@@ -70,13 +71,23 @@ impl Tested<'_> {
     }
 }
 
-/// The `tests:` of a flag file.
-pub fn read_tests(d: &mut Decoder, node: Option<&Node>, tested: Tested) -> Vec<Case> {
+/// Where cases name segments that their flag does not.
+type Unnamed = Vec<(SegmentKey, SourceSpan)>;
+
+/// The `tests:` of a flag file. Which of the segments that they name and the flag does not are at
+/// fault depends on the folder.
+pub fn read_tests(
+    d: &mut Decoder,
+    node: Option<&Node>,
+    tested: Tested,
+    unnamed: &mut Unnamed,
+) -> Vec<Case> {
     let items = node.and_then(|node| d.list(node, "`tests`", MAX_CASES)).unwrap_or_default();
     items
         .iter()
         .filter_map(|item| {
-            d.record(item, &CASE).map(|record| case(d, item.place, record, tested, &Vec::new()))
+            let record = d.record(item, &CASE)?;
+            Some(case(d, item.place, record, (tested, unnamed), &Vec::new()))
         })
         .flatten()
         .collect()
@@ -84,13 +95,13 @@ pub fn read_tests(d: &mut Decoder, node: Option<&Node>, tested: Tested) -> Vec<C
 
 /// The `cases:` of a table: tests with a name, and one for each value of an attribute.
 pub fn read_cases(d: &mut Decoder, node: &Node, tested: Tested) -> Vec<Case> {
-    let mut cases = Vec::new();
+    let (mut cases, mut unnamed) = (Vec::new(), Vec::new());
     for item in d.list(node, "`cases`", MAX_CASES).unwrap_or_default() {
         let Some(record) = d.record(item, &CASE_OF_TABLE) else { continue };
         for attributes in
             record.get("each").map_or_else(|| vec![Vec::new()], |node| each(d, node, tested))
         {
-            cases.extend(case(d, item.place, record, tested, &attributes));
+            cases.extend(case(d, item.place, record, (tested, &mut unnamed), &attributes));
         }
         if cases.len() > MAX_CASES {
             d.report(
@@ -101,6 +112,11 @@ pub fn read_cases(d: &mut Decoder, node: &Node, tested: Tested) -> Vec<Case> {
             );
             break;
         }
+    }
+    let names: Vec<&str> = tested.segments.iter().map(SegmentKey::as_str).collect();
+    for (key, place) in unnamed.iter().take(MAX_FINDINGS) {
+        let (message, hint) = unnamed_segment(key, &names);
+        d.report(*place, Code::BadCase, message, Some(hint));
     }
     cases
 }
@@ -139,7 +155,7 @@ fn case(
     d: &mut Decoder,
     place: SourceSpan,
     record: Mapping,
-    tested: Tested,
+    (tested, unnamed): (Tested, &mut Unnamed),
     each: &OwnedAttributes,
 ) -> Option<Case> {
     let user = record.get("user").and_then(|node| user(d, node));
@@ -163,7 +179,7 @@ fn case(
             .get("bucket")
             .and_then(|node| d.integer(node, "`bucket`", 0..=BUCKETS - 1))
             .and_then(Bucket::new),
-        segments: named.iter().filter_map(|node| segment(d, node, tested)).collect(),
+        segments: named.iter().filter_map(|node| segment(d, node, tested, unnamed)).collect(),
         attributes,
         identity: record
             .get("identity")
@@ -185,21 +201,15 @@ fn user(d: &mut Decoder, node: &Node) -> Option<String> {
     Some(text.to_owned())
 }
 
-fn segment(d: &mut Decoder, node: &Node, tested: Tested) -> Option<SegmentKey> {
+fn segment(
+    d: &mut Decoder,
+    node: &Node,
+    tested: Tested,
+    unnamed: &mut Unnamed,
+) -> Option<SegmentKey> {
     let key: SegmentKey = d.name(node, "a segment's key")?;
     if !tested.segments.contains(&key) {
-        let names = || tested.segments.iter().map(SegmentKey::as_str);
-        let hint = match d.similar(key.as_str(), names()) {
-            Some(name) => format!("did you mean `{name}`?"),
-            None if tested.segments.is_empty() => "remove it: the flag names no segment".to_owned(),
-            None => format!("remove it; the flag names {}", list(names())),
-        };
-        d.report(
-            node.place,
-            Code::BadCase,
-            format!("the flag names no segment `{key}`: being in it changes nothing"),
-            Some(hint),
-        );
+        unnamed.push((key.clone(), node.place));
     }
     Some(key)
 }

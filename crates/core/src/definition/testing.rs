@@ -159,6 +159,7 @@ impl DefinitionSet {
         let Some(tracked) = self.flags.get_mut(key) else { return };
         // A refused form is kept: the table that refuses it may be fixed.
         let Some(Candidate { trial, .. }) = tracked.candidate.take() else { return };
+        self.uses.remove(key);
         tracked.promote(trial.definition().clone());
         self.live.insert(key.clone(), trial.passed());
     }

@@ -113,6 +113,18 @@ fn evaluate_steps(
     if !definition.enabled {
         return Resolution::fixed(definition.when_stopped, Step::Off);
     }
+    evaluate_as_enabled(flag, context, bucket, tracer)
+}
+
+/// The answer of a flag that runs: like [`evaluate_traced`], without regard to a stop, to
+/// `enabled: false` and to server-auth mode.
+pub fn evaluate_as_enabled(
+    flag: &Flag,
+    context: &Context<'_>,
+    bucket: Option<Bucket>,
+    tracer: &mut impl EvaluationTracer,
+) -> Resolution {
+    let definition = &*flag.definition;
     let Segments::Known(segments) = &flag.segments else {
         tracer.record(Step::Error, None, MatchResult::Error);
         return Resolution::ERROR;

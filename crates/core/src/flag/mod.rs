@@ -39,7 +39,8 @@ pub use context_needs::ContextNeeds;
 pub use diff::{differences, segment_differences};
 pub use diff_builder::Difference;
 pub use evaluate::{
-    EvaluationTracer, Placement, ServerAuth, bucket_for, evaluate, evaluate_traced,
+    EvaluationTracer, Placement, ServerAuth, bucket_for, evaluate, evaluate_as_enabled,
+    evaluate_traced,
 };
 pub use id_set::{IdSet, MAX_ID_BYTES};
 pub use key::{AttributeName, BadName, FlagKey, RuleName, Salt, SegmentKey};

@@ -202,7 +202,7 @@ fn set(
     let now = old.split();
     let split = split_of(flag, old, realtime, disabled)?;
     let ends = match ends {
-        None => kept_end(old, split),
+        None => old.kept_end(split),
         Some(ExpiryRequest { after_ms, then }) => {
             let named = then.map(|share| split_of(flag, old, Some(share), None)).transpose()?;
             let at_ms = mark.at_ms.saturating_add(after_ms);
@@ -216,23 +216,6 @@ fn set(
     };
     let held = SplitOverride { split, mark: mark.clone(), ends, unknown: Unknown::default() };
     Ok(FlagRecord { split: Some(held), ..old.record.clone() })
-}
-
-/// What remains of the present expiry after a command sets a lower split without an expiry of its
-/// own: an expiry that lowers further stays, as far as it lowers. Setting the same split or a
-/// higher one without an expiry removes the expiry.
-fn kept_end(old: &FlagEntry, split: Split) -> Option<Expiry> {
-    let named = old.record.split.as_ref()?.ends.as_ref()?.named;
-    let before = old.timeline();
-    let lowers = split != before.now && split.narrows(before.now);
-    let (at_ms, then) = before.later.filter(|_| lowers)?;
-    let then = then.narrowest(split);
-    (then != split).then_some(Expiry {
-        at_ms,
-        split: Some(then),
-        named,
-        unknown: Unknown::default(),
-    })
 }
 
 fn resumed(

@@ -91,6 +91,8 @@ pub struct FlagAsOf {
     pub is_held: bool,
     /// It was found by looking for the newest change, and the flag was resumed after that.
     pub is_before_resume: bool,
+    /// Whether who rolls back may let go of what is held over the file.
+    pub may_release: bool,
 }
 
 impl FlagAsOf {
@@ -118,7 +120,8 @@ impl FlagAsOf {
 
     /// The flag with the restored state. A stop stays. A definition is pinned only if the file has
     /// changed in more than its rollout, so that later edits of the rest are not blocked without
-    /// need.
+    /// need. A split that was held then is held again, also where the file says the same; and what
+    /// is held now stays held by who may not let it go, as with a `set` to the split of then.
     pub fn restore_onto(&self, current: &FlagEntry, mark: Attribution) -> FlagEntry {
         let (id, then) = &self.definition;
         let base = current.definition.as_ref().filter(|now| differ_in_rollout_alone(then, now));
@@ -133,14 +136,17 @@ impl FlagAsOf {
         };
         let pin = base.is_none().then(|| pinned.unwrap_or_else(fresh));
         let own = base.unwrap_or(then).rollout;
-        let ends = self.ends.clone().filter(|end| end.at_ms > mark.at_ms);
+        let is_kept = !self.may_release && current.record.split.is_some();
+        let kept_end = || current.kept_end(self.split.unwrap_or_default()).filter(|_| is_kept);
+        let ends = self.ends.clone().filter(|end| end.at_ms > mark.at_ms).or_else(kept_end);
         let held = || SplitOverride {
             split: self.split.unwrap_or_default(),
             mark: mark.clone(),
             ends: ends.clone(),
             unknown: Unknown::default(),
         };
-        let split = (own != self.split || ends.is_some()).then(held);
+        let is_held = own != self.split || ends.is_some() || self.is_held || is_kept;
+        let split = is_held.then(held);
         let record = FlagRecord { pin, split, ..current.record.clone() };
         let pinned = record.pin.as_ref().map(|_| then.clone());
         FlagEntry { pinned, ..current.with(record) }

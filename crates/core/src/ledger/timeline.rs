@@ -5,7 +5,8 @@
 //! today and opens everything in five minutes opens everything.
 
 use super::entry::FlagEntry;
-use super::record::SplitOverride;
+use super::record::{Expiry, SplitOverride};
+use super::unknown::Unknown;
 use crate::flag::Split;
 
 /// A split for each moment; it changes at most once.
@@ -88,5 +89,22 @@ impl FlagEntry {
             .split
             .as_ref()
             .map_or_else(|| Timeline::constant(self.split()), Timeline::of_held)
+    }
+
+    /// What remains of the present expiry after a lower split is held without an expiry of its own:
+    /// an expiry that lowers further stays, as far as it lowers. Holding the same split or a higher
+    /// one without an expiry removes the expiry.
+    pub(super) fn kept_end(&self, split: Split) -> Option<Expiry> {
+        let named = self.record.split.as_ref()?.ends.as_ref()?.named;
+        let before = self.timeline();
+        let lowers = split != before.now && split.narrows(before.now);
+        let (at_ms, then) = before.later.filter(|_| lowers)?;
+        let then = then.narrowest(split);
+        (then != split).then_some(Expiry {
+            at_ms,
+            split: Some(then),
+            named,
+            unknown: Unknown::default(),
+        })
     }
 }

@@ -322,6 +322,7 @@ fn no_command_of_a_stopper_opens_more_at_any_moment() {
                 let (split, ends) = (*split, ends.clone().filter(|_| split.is_some()));
                 Some(FlagAsOf {
                     is_before_resume: false,
+                    may_release: false,
                     revision: 1,
                     definition: shelf.definition(*definition),
                     split,

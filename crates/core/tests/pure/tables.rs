@@ -449,3 +449,34 @@ fn a_failed_test_says_what_decided() {
         assert!(hint.starts_with(says), "{more}: {hint}");
     }
 }
+
+/// A flag is switched off in its file by one word, whatever its tests and tables expect of it. Its
+/// tests go on saying what it will serve when it is enabled again.
+#[test]
+fn a_flag_is_switched_off_in_its_file_whatever_its_tests_expect() {
+    let shipped = std::fs::read_to_string("../../flags/build-events.yaml").unwrap();
+    let segment = "version: 1\nsegment: internal\nusers: [u-1]\n";
+    let table =
+        "flag: build-events\ncases: [{ user: x, bucket: 0, expect: realtime-v2, by: rollout }]\n";
+    let mut definitions = DefinitionSet::default();
+    let mut save = |text: &str| {
+        let files = [
+            ("build-events.yaml", text),
+            ("segments/internal.yaml", segment),
+            ("tests/build-events.yaml", table),
+        ];
+        let found = definitions.update(&FlagFiles::of(files));
+        let enabled = definitions.flags().next().unwrap().1.unwrap().0.enabled;
+        let found: Vec<Code> = found.iter().map(|finding| finding.code).collect();
+        (found, enabled)
+    };
+    let off = shipped.replace("enabled: true", "enabled: false");
+    assert_ne!(off, shipped);
+    assert_eq!(save(&shipped), (vec![], true));
+    assert_eq!(save(&off), (vec![], false));
+    assert_eq!(save(&shipped), (vec![], true));
+    // What it would serve is tested while it is off.
+    let raised = off.replace("realtime-v2: 10%", "realtime-v2: 0%");
+    assert_ne!(raised, off);
+    assert!(save(&raised).0.contains(&Code::FailedTest));
+}

@@ -12,6 +12,22 @@ fn test(name: &str, case: &str, expect: &[Expected]) -> Case {
     flag(name, &format!("{head}\ntests:\n  - {{{case}}}"), expect).with(SEGMENT, SEGMENT_HEAD)
 }
 
+/// A flag with a segment mistyped on line 6, and a case on line 7.
+fn mistyped_in_the_flag(name: &str, case: &str, expect: &[Expected]) -> Case {
+    let text = format!(
+        "allow: [{{segment: interal, strategy: realtime-v2}}]\ntests: [{{user: u, expect: polling, {case}}}]"
+    );
+    let expect = [&[(UnknownSegment, 6, 19)], expect].concat();
+    flag(name, &text, &expect)
+}
+
+/// A case on line 8 of a flag that is switched off.
+fn off(name: &str, case: &str, expect: &[Expected]) -> Case {
+    let rules = "deny: [{users: [u-1]}]\nrollout: {realtime-v2: 10%}";
+    let text = format!("{}{rules}\ntests: [{{{case}}}]\n", HEAD.replace("true", "false"));
+    whole(name, text, expect)
+}
+
 pub fn test_blocks() -> Vec<Case> {
     [bad_cases(), failed_tests()].into_iter().flatten().collect()
 }
@@ -36,6 +52,38 @@ fn bad_cases() -> Vec<Case> {
             &[(BadCase, 11, 43)],
         )
         .hint("did you mean `internal`?"),
+        // The mistake is where the flag names it, and its name helps no test.
+        mistyped_in_the_flag(
+            "a segment that the flag has mistyped",
+            "segments: [internal]",
+            &[(BadCase, 7, 47)],
+        )
+        .with(SEGMENT, SEGMENT_HEAD)
+        .hint("a segment with a similar name exists: `internal`")
+        .hint("line 6 says `interal`: write `internal` there")
+        .never_says("did you mean"),
+        mistyped_in_the_flag(
+            "a segment that the flag has not even mistyped",
+            "segments: [staff]",
+            &[(BadCase, 7, 47)],
+        )
+        .with(SEGMENT, SEGMENT_HEAD)
+        .hint("remove it"),
+        // Also where no segment is known by either name.
+        mistyped_in_the_flag(
+            "a mistyped segment without a file of another name",
+            "segments: [internal]",
+            &[(BadCase, 7, 47)],
+        )
+        .hint("no file segments/interal.yaml")
+        .never_says("did you mean"),
+        // Also in a file with another fault.
+        mistyped_in_the_flag(
+            "a segment that the flag has mistyped, and another fault",
+            "by: nosuch",
+            &[(BadCase, 7, 40)],
+        )
+        .with(SEGMENT, SEGMENT_HEAD),
         test(
             "a segment in capitals",
             "expect: polling, user: u, segments: [Internal]",
@@ -168,12 +216,35 @@ fn failed_tests() -> Vec<Case> {
             "expect: polling, with: {age: old}, by: error",
             &[(FailedTest, 11, 5)],
         ),
-        whole(
-            "not enabled",
-            HEAD.replace("true", "false") + "tests: [{expect: polling, by: default}]\n",
-            &[(FailedTest, 6, 9)],
+        off("off, and what it serves", "expect: polling, by: off", &[]),
+        off("off, and what it serves by no step", "user: u, bucket: 5, expect: polling", &[]),
+        off(
+            "off, and what its rollout says",
+            "user: u, bucket: 5, expect: realtime-v2, by: rollout",
+            &[],
+        ),
+        off("off, and what its deny list says", "user: u-1, expect: polling, by: deny", &[]),
+        off(
+            "off, and what it never gives",
+            "user: u, bucket: 5, expect: disabled",
+            &[(FailedTest, 8, 9)],
         )
-        .says("got polling by off"),
+        .says("got realtime-v2 by rollout, if it were enabled")
+        .hint("to switch it off whatever its tests say: turnout stop chat"),
+        off(
+            "off, and another strategy by that",
+            "expect: disabled, by: off",
+            &[(FailedTest, 8, 9)],
+        )
+        .says("expected disabled by off, got polling by off")
+        .never_says("turnout stop"),
+        off(
+            "off, and another step",
+            "user: u-1, expect: realtime-v2, by: allow",
+            &[(FailedTest, 8, 9)],
+        ),
+        test("by off while it is enabled", "expect: polling, by: off", &[(FailedTest, 11, 5)])
+            .says("expected polling by off, got polling by no-unit"),
         flag(
             "two of three",
             "tests:\n  - {expect: disabled}\n  - {expect: polling}\n  - {expect: realtime-v2, by: rule}",
