@@ -18,7 +18,8 @@ fn half(rollout: &str) -> String {
 /// admin with `Turnout-Narrow-Only`. Both must get `wanted`: the status and the code or outcome.
 async fn check(before: &[Json], order: &str, body: Json, wanted: (u16, &str)) {
     for narrow_only in [false, true] {
-        let service = Service::start(&[("chat.yaml", &half("10%"))]).await;
+        // Boxed: a test has many of these, and a stack of 2 MiB.
+        let service = Box::pin(Service::start(&[("chat.yaml", &half("10%"))])).await;
         for body in before {
             let (status, answer) = service.ordered("/v1/flags/chat/set", body.clone()).await;
             assert_eq!(status, 200, "{body}: {answer}");
