@@ -2,6 +2,7 @@
 //! waits for their commits.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::oneshot;
@@ -27,7 +28,7 @@ pub(super) struct FastPath {
     /// The names of entries that a start would find in the journal.
     pub journaled: Lock<HashSet<String>>,
     /// The names of entries that are being written to it: a start may find them.
-    pub writing: Lock<HashSet<String>>,
+    writing: Arc<Lock<HashSet<String>>>,
     /// Entries that are committed and may still be in the journal.
     pub committed: Lock<BTreeSet<String>>,
     /// The newest revision that was made from an entry.
@@ -52,6 +53,18 @@ pub(super) struct Pushed {
     pub is_journaled: bool,
 }
 
+/// Entries that are being written: until this is dropped, a start may find them.
+pub(super) struct Writing {
+    all: Arc<Lock<HashSet<String>>>,
+    ids: Vec<String>,
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        self.all.lock().retain(|id| !self.ids.contains(id));
+    }
+}
+
 impl Default for FastPath {
     fn default() -> FastPath {
         FastPath {
@@ -61,7 +74,7 @@ impl Default for FastPath {
             is_journal_hung: AtomicBool::new(false),
             used: Lock::default(),
             journaled: Lock::default(),
-            writing: Lock::default(),
+            writing: Arc::default(),
             committed: Lock::default(),
             newest: AtomicU64::new(0),
             never_sent: Lock::default(),
@@ -97,6 +110,13 @@ impl FastPath {
     /// Keeps how much of the journal is in use, for those who ask while it is being written.
     pub fn note_used(&self, journal: &Option<Journal>) {
         *self.used.lock() = journal.as_ref().map(Journal::used);
+    }
+
+    /// Notes that entries are written from now on.
+    pub fn write<'a>(&self, entries: impl IntoIterator<Item = &'a PendingEntry>) -> Writing {
+        let ids: Vec<String> = entries.into_iter().map(|entry| entry.id.clone()).collect();
+        self.writing.lock().extend(ids.iter().cloned());
+        Writing { all: self.writing.clone(), ids }
     }
 
     /// Whether a start may find an entry of this name in the journal.

@@ -9,7 +9,6 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::late_journal::Writing;
 use super::lock_order::AsyncLocked;
 use super::{Inner, Problem, ProblemKind};
 use crate::data_dir::{Journal, JournalError};
@@ -32,7 +31,7 @@ impl Inner {
             self.follow_late_journal();
             return false;
         }
-        let (inner, writing) = (self.clone(), Writing::of(self, [&pending]));
+        let (inner, writing) = (self.clone(), self.fast_path.write([&pending]));
         let append = async move {
             let mut journal = inner.fast_path.journal.lock().await.handed_over();
             let append = move || {

@@ -10,6 +10,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::Inner;
+use super::fast_path::Writing;
 use super::journal::{JOURNAL_TIMEOUT, LATE};
 use super::lock_order::{AsyncLock, AsyncLocked};
 use crate::data_dir::Journal;
@@ -18,30 +19,6 @@ use crate::ledger::PendingEntry;
 /// The most entries that are added one by one. More are written together with all that is pending,
 /// which takes as many syncs whatever their number is.
 const MOST_ONE_BY_ONE: usize = 2;
-
-/// Entries that are being written: until this is dropped, a start may find them.
-pub(super) struct Writing {
-    inner: Arc<Inner>,
-    ids: Vec<String>,
-}
-
-impl Writing {
-    pub fn of<'a>(
-        inner: &Arc<Inner>,
-        entries: impl IntoIterator<Item = &'a PendingEntry>,
-    ) -> Writing {
-        let ids: Vec<String> = entries.into_iter().map(|entry| entry.id.clone()).collect();
-        inner.fast_path.writing.lock().extend(ids.iter().cloned());
-        Writing { inner: inner.clone(), ids }
-    }
-}
-
-impl Drop for Writing {
-    fn drop(&mut self) {
-        let mut writing = self.inner.fast_path.writing.lock();
-        writing.retain(|id| !self.ids.contains(id));
-    }
-}
 
 impl Inner {
     /// Whether entries are to be journaled that are live already. What is journaled before them
@@ -110,7 +87,7 @@ impl Inner {
             pending.filter(|entry| !journaled.contains(&entry.id)).take(most).cloned().collect()
         };
         // Under the lock of the state: none of them is superseded in memory alone from here on.
-        let writing = Writing::of(self, &left_out);
+        let writing = self.fast_path.write(&left_out);
         (left_out, writing)
     }
 
@@ -125,7 +102,7 @@ impl Inner {
                 return false;
             }
             let pending = state.pending().to_vec();
-            let writing = Writing::of(self, &pending);
+            let writing = self.fast_path.write(&pending);
             (pending, state.doubt().clone(), writing)
         };
         if self.hold_folder().is_err() || open.compact(&pending, &doubt).is_err() {
