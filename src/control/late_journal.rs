@@ -27,7 +27,7 @@ impl Inner {
         self.fast_path.is_journal_late.load(Ordering::Relaxed)
     }
 
-    /// Whether a write takes so long that nobody waits for it.
+    /// Whether a write takes so long that no change waits for it.
     pub(super) fn is_journal_hung(&self) -> bool {
         self.fast_path.is_journal_hung.load(Ordering::Relaxed)
     }

@@ -29,10 +29,10 @@ impl Compared {
 }
 
 /// The forms are kept, so that no other takes the address of one that was compared.
-type Known<T> = BTreeMap<(usize, usize), (Arc<T>, Arc<T>, bool)>;
+type AlreadyCompared<T> = BTreeMap<(usize, usize), (Arc<T>, Arc<T>, bool)>;
 
 #[derive(Debug)]
-struct Pairs<T>(RefCell<Known<T>>);
+struct Pairs<T>(RefCell<AlreadyCompared<T>>);
 
 impl<T> Default for Pairs<T> {
     fn default() -> Pairs<T> {
