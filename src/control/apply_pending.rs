@@ -1,6 +1,7 @@
 //! How a narrowing change goes live: the journal append and the commit run concurrently, and it is
-//! live when the first of them is durable, or in memory alone when neither was in time. Where the
-//! journal hangs, only the first change waits for it: see `late_journal`.
+//! live when the first of them is durable, or in memory alone when neither was in time. What waited for
+//! other changes as long as it may wait for the journal is live in memory at once, and the journal gets
+//! it afterwards: see `late_journal`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,8 +9,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
-use super::fast_path::Pushed;
-use super::lock_order::AsyncLocked;
+use super::fast_path::{OnFastPath, Pushed};
 use super::{CommandOutcome, Inner};
 use crate::ledger::{PendingEntry, PlannedChange};
 
@@ -20,7 +20,7 @@ impl Inner {
     /// Makes a narrowing entry live. The caller holds the lock of the fast path.
     pub(super) async fn apply_pending(
         self: &Arc<Self>,
-        _fast_path: &AsyncLocked<()>,
+        fast_path: &OnFastPath,
         pending: PendingEntry,
     ) -> Pushed {
         let id = pending.id.clone();
@@ -42,11 +42,11 @@ impl Inner {
         for superseded in &written.superseded {
             self.fast_path.take_never_sent(&superseded.id);
         }
-        let is_journaled = self.journal(written).await;
+        let is_journaled = Box::pin(self.journal(written, fast_path.since)).await;
         {
             let mut state = self.state();
             let may_go = |older: &PendingEntry| {
-                must_wait && (is_journaled || !self.fast_path.journaled.lock().contains(&older.id))
+                must_wait && (is_journaled || !self.fast_path.may_be_journaled(&older.id))
             };
             self.unsettled.note_changed(pending.narrowed.iter().map(|narrowed| &narrowed.flag));
             if state.push_over(pending, may_go) {
@@ -92,9 +92,9 @@ impl Inner {
             Ok(Ok(revision)) => CommandOutcome::Committed { revision, parts },
             _ => {
                 // A late journal may have got it meanwhile.
-                let is_journaled = is_journaled || self.fast_path.journaled.lock().contains(&id);
+                let is_journaled = is_journaled || self.is_journaled(&id);
                 // The file may have been deleted since it was written.
-                let survives_restart = is_journaled && self.survives(&id).await;
+                let survives_restart = is_journaled && Box::pin(self.survives(&id)).await;
                 self.fast_path.dismiss_waiter(&id);
                 // If it was committed meanwhile, the journal no longer holds it.
                 if let Ok(revision) = committed.try_recv() {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::as_of::AsOf;
 use super::committer::{CommitError, MAX_TRIES, Proposal, READ_TIMEOUT};
@@ -19,7 +19,8 @@ use crate::ledger::{
 };
 use crate::snapshot::Position;
 
-/// How long a caller waits for the outcome. The command is carried out all the same.
+/// How long a caller waits for the outcome. A command that narrows is carried out all the same; one
+/// that opens does not begin its commit after that.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(2500);
 /// The longest wait of a command for the commits before it.
 const QUEUE_TIMEOUT: Duration = Duration::from_millis(1200);
@@ -28,6 +29,7 @@ const AS_OF_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A command from its arrival on.
 struct Arrival {
+    at: Instant,
     /// The revision that was live when it came.
     seen: u64,
     /// `None` for a command that only stops.
@@ -37,6 +39,12 @@ struct Arrival {
 }
 
 impl Arrival {
+    /// Refuses a command that may open its flag and has waited for so long that its caller was
+    /// answered: what its caller did since then is not undone by it.
+    fn check_time(&self) -> Result<(), CommandRejected> {
+        if Instant::now() < self.at + ANSWER_TIMEOUT { Ok(()) } else { Err(late()) }
+    }
+
     /// Whether the newest change, which a rollback is to undo, is another one than its caller saw.
     fn is_another_newest(&self, state: &EffectiveState, command: &Command) -> bool {
         let Command::Rollback { flag, to: None } = command else { return false };
@@ -65,10 +73,9 @@ impl Coordinator {
         &self,
         request: CommandRequest,
     ) -> Result<CommandOutcome, CommandRejected> {
-        let inner = self.0.clone();
-        match timeout(ANSWER_TIMEOUT, tokio::spawn(async move { inner.execute(request).await }))
-            .await
-        {
+        let (inner, now) = (self.0.clone(), Instant::now());
+        let executed = tokio::spawn(async move { inner.execute(request, now).await });
+        match timeout_at(now + ANSWER_TIMEOUT, executed).await {
             Ok(Ok(done)) => done,
             Ok(Err(_)) | Err(_) => Err(CommandRejected::Unknown),
         }
@@ -79,24 +86,50 @@ impl Inner {
     async fn execute(
         self: &Arc<Self>,
         request: CommandRequest,
+        now: Instant,
     ) -> Result<CommandOutcome, CommandRejected> {
-        let arrival = self.note_arrival(&request.command);
+        let arrival = self.note_arrival(&request.command, now);
         let Some((key, _)) = request.key.clone() else {
-            return self.execute_one(request, arrival).await;
+            return Box::pin(self.execute_one(request, arrival)).await;
         };
-        let lock = self.keys.lock(&key).await;
-        let done = self.execute_one(request, arrival).await;
+        let lock = match timeout_at(now + ANSWER_TIMEOUT, self.keys.lock(&key)).await {
+            Ok(lock) => lock,
+            Err(_) if self.narrows_now(&request) => self.keys.lock(&key).await,
+            Err(_) => {
+                self.keys.leave(&key);
+                return Err(late());
+            }
+        };
+        let done = Box::pin(self.execute_one(request, arrival)).await;
         self.keys.unlock(&key, lock);
         done
     }
 
+    /// Whether a command surely narrows. What a rollback goes back to is not looked up for that.
+    fn narrows_now(&self, request: &CommandRequest) -> bool {
+        let is_rollback = matches!(request.command, Command::Rollback { .. });
+        let decided =
+            (!is_rollback).then(|| decide(&self.state(), request, None, &self.mark(request)));
+        matches!(decided, Some(Ok(decided)) if decided.is_narrowing())
+    }
+
+    fn mark(&self, request: &CommandRequest) -> Attribution {
+        Attribution {
+            by: request.actor.clone(),
+            at_ms: self.clock.wall_ms(),
+            reason: request.reason.clone(),
+            unknown: Unknown::default(),
+        }
+    }
+
     /// Makes a command that may open its flag known before it waits for anything.
-    fn note_arrival(&self, command: &Command) -> Arrival {
+    fn note_arrival(&self, command: &Command, at: Instant) -> Arrival {
         // Under this lock nothing lands between the look at the state and the note.
         let state = self.state();
         let is_saved = |flag: &FlagKey| state.pending().ops_of(flag.as_str()).next().is_none();
         let only_stops = matches!(command, Command::Stop { .. } | Command::StopAll);
         Arrival {
+            at,
             seen: state.position().revision,
             under_way: (!only_stops).then(|| self.unsettled.begin(command.flag().cloned())),
             all_saved: command.flag().is_none_or(is_saved),
@@ -113,19 +146,14 @@ impl Inner {
             KeyState::Known(outcome) => return Ok(outcome),
             key => key,
         };
-        let mark = Attribution {
-            by: request.actor.clone(),
-            at_ms: self.clock.wall_ms(),
-            reason: request.reason.clone(),
-            unknown: Unknown::default(),
-        };
+        let mark = self.mark(&request);
         let is_rollback = matches!(request.command, Command::Rollback { .. });
         let as_of = if is_rollback && !arrival.must_wait(&self.state(), &request.command) {
             Some(self.as_of(&*self.store.require()?, &request, &mark).await?)
         } else {
             None
         };
-        let fast_path = self.fast_path.lock().await;
+        let fast_path = self.fast_path.lock_since(arrival.at).await;
         let own = arrival.under_way.as_ref();
         let decided = {
             // At once: what lands between the two would be taken for settled.
@@ -177,19 +205,17 @@ impl Inner {
         arrival: &Arrival,
     ) -> Result<CommandOutcome, CommandRejected> {
         let committer = timeout(QUEUE_TIMEOUT, self.committer.lock()).await;
-        let mut committer = committer
-            .map_err(|_| CommandRejected::Down("it does not answer in time".to_owned()))?;
+        let mut committer = committer.map_err(|_| late())?;
         let mut conflicts = 0;
         while conflicts < MAX_TRIES {
             // Narrowing changes that came meanwhile are committed first: a revision states what the
             // one before it left, and nothing that is only pending.
             self.replay(&mut committer).await?;
             let store = self.store.require()?;
-            let late = |_| CommandRejected::Down("it does not answer in time".to_owned());
             // A change that came meanwhile may bear the same key.
             if matches!(key, KeyState::NotSaid) || Some(self.state().position()) != position {
                 if let Some(outcome) =
-                    timeout(READ_TIMEOUT, look_up(&store, &request)).await.map_err(late)??
+                    timeout(READ_TIMEOUT, look_up(&store, &request)).await.map_err(|_| late())??
                 {
                     return Ok(outcome);
                 }
@@ -200,7 +226,7 @@ impl Inner {
                 let is_another = arrival.is_another_newest(&self.state(), &request.command);
                 self.check_expected(&store, &request, is_another.then_some(arrival.seen)).await?;
                 let search = timeout(AS_OF_TIMEOUT, self.as_of(&store, &request, &mark));
-                as_of = Some(search.await.map_err(late)??);
+                as_of = Some(search.await.map_err(|_| late())??);
             }
             {
                 let state = self.state();
@@ -233,6 +259,9 @@ impl Inner {
                 changes: decided.changes(),
                 content,
             };
+            if !decided.is_narrowing() {
+                arrival.check_time()?;
+            }
             match self.commit(&mut committer, proposal, None).await {
                 // The other program may have done the same command under the same key.
                 Err(CommitError::Conflict) => (conflicts, key) = (conflicts + 1, KeyState::NotSaid),
@@ -254,6 +283,11 @@ fn decide(
     mark: &Attribution,
 ) -> Result<Decision, CommandError> {
     request.command.decide(state, as_of.map(|(then, _)| then), mark)
+}
+
+/// Why a command is refused whose turn did not come in time.
+fn late() -> CommandRejected {
+    CommandRejected::Down("it does not answer in time".to_owned())
 }
 
 /// A caller that may only narrow cannot remove a held split or a pin.

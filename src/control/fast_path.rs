@@ -2,9 +2,11 @@
 //! waits for their commits.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::lock_order::{AsyncLock, AsyncLocked, Lock, Rank};
 use crate::data_dir::Journal;
@@ -14,15 +16,19 @@ use crate::ledger::PendingEntry;
 #[derive(Debug)]
 pub(super) struct FastPath {
     /// One narrowing change at a time.
-    pub lock: AsyncLock<()>,
+    lock: AsyncLock<()>,
     pub journal: AsyncLock<Option<Journal>>,
-    /// Whether a write to the journal was not done in time, and nothing waits for the journal until
-    /// it is; see `late_journal`.
+    /// Whether a change did not wait for its write to the journal, and none waits for it until all is
+    /// written; see `late_journal`.
     pub is_journal_late: AtomicBool,
+    /// Whether a write to the journal takes longer than anyone may wait.
+    pub is_journal_hung: AtomicBool,
     /// How many bytes of the journal were in use when it was last free; see [`FastPath::journal_used`].
     used: Lock<Option<usize>>,
     /// The names of entries that a start would find in the journal.
     pub journaled: Lock<HashSet<String>>,
+    /// The names of entries that are being written to it: a start may find them.
+    writing: Arc<Lock<HashSet<String>>>,
     /// Entries that are committed and may still be in the journal.
     pub committed: Lock<BTreeSet<String>>,
     /// The newest revision that was made from an entry.
@@ -33,6 +39,12 @@ pub(super) struct FastPath {
     pub waiters: Lock<HashMap<String, oneshot::Sender<u64>>>,
 }
 
+/// The lock of the fast path, of a change that waits since a moment.
+pub(super) struct OnFastPath {
+    pub since: Instant,
+    _lock: AsyncLocked<()>,
+}
+
 /// A narrowing change that is live.
 pub(super) struct Pushed {
     pub id: String,
@@ -41,14 +53,28 @@ pub(super) struct Pushed {
     pub is_journaled: bool,
 }
 
+/// Entries that are being written: until this is dropped, a start may find them.
+pub(super) struct Writing {
+    all: Arc<Lock<HashSet<String>>>,
+    ids: Vec<String>,
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        self.all.lock().retain(|id| !self.ids.contains(id));
+    }
+}
+
 impl Default for FastPath {
     fn default() -> FastPath {
         FastPath {
             lock: AsyncLock::new(Rank::FastPath, ()),
             journal: AsyncLock::new(Rank::Journal, None),
             is_journal_late: AtomicBool::new(false),
+            is_journal_hung: AtomicBool::new(false),
             used: Lock::default(),
             journaled: Lock::default(),
+            writing: Arc::default(),
             committed: Lock::default(),
             newest: AtomicU64::new(0),
             never_sent: Lock::default(),
@@ -59,8 +85,13 @@ impl Default for FastPath {
 
 impl FastPath {
     /// Waits until no other change is on the fast path.
-    pub async fn lock(&self) -> AsyncLocked<()> {
-        self.lock.lock().await
+    pub async fn lock(&self) -> OnFastPath {
+        self.lock_since(Instant::now()).await
+    }
+
+    /// The same, for a change that came at a moment and may have waited for something else before.
+    pub async fn lock_since(&self, since: Instant) -> OnFastPath {
+        OnFastPath { since, _lock: self.lock.lock().await }
     }
 
     pub fn try_lock(&self) -> Option<AsyncLocked<()>> {
@@ -79,6 +110,19 @@ impl FastPath {
     /// Keeps how much of the journal is in use, for those who ask while it is being written.
     pub fn note_used(&self, journal: &Option<Journal>) {
         *self.used.lock() = journal.as_ref().map(Journal::used);
+    }
+
+    /// Notes that entries are written from now on.
+    pub fn write<'a>(&self, entries: impl IntoIterator<Item = &'a PendingEntry>) -> Writing {
+        let ids: Vec<String> = entries.into_iter().map(|entry| entry.id.clone()).collect();
+        self.writing.lock().extend(ids.iter().cloned());
+        Writing { all: self.writing.clone(), ids }
+    }
+
+    /// Whether a start may find an entry of this name in the journal.
+    pub fn may_be_journaled(&self, id: &str) -> bool {
+        // In this order: what is written leaves the first last.
+        self.writing.lock().contains(id) || self.journaled.lock().contains(id)
     }
 
     pub fn newest_replayed(&self) -> u64 {

@@ -7,35 +7,46 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::lock_order::AsyncLocked;
 use super::{Inner, Problem, ProblemKind};
 use crate::data_dir::{Journal, JournalError};
 use crate::ledger::{PendingEntry, without_superseded};
 
-/// The longest wait for the journal before the change lives in memory alone.
-const JOURNAL_TIMEOUT: Duration = Duration::from_millis(300);
-const LATE: &str = "it does not answer in time";
+/// The longest wait of a change, for those before it and for the journal, before it lives in memory
+/// alone.
+pub(super) const JOURNAL_TIMEOUT: Duration = Duration::from_millis(300);
+pub(super) const LATE: &str = "it does not answer in time";
 
 impl Inner {
-    /// Journals an entry and returns whether it is durable. A disk that hangs does not delay the
-    /// caller for long, and the callers after it not at all.
-    pub(super) async fn journal(self: &Arc<Self>, pending: PendingEntry) -> bool {
+    /// Journals an entry that waits `since` a moment, and returns whether it is durable. A disk that
+    /// is slow or hangs does not delay the caller for long, and the callers after it not at all.
+    pub(super) async fn journal(self: &Arc<Self>, pending: PendingEntry, since: Instant) -> bool {
         if self.is_journal_late() {
             return false;
         }
-        let inner = self.clone();
+        let until = since + JOURNAL_TIMEOUT;
+        if until <= Instant::now() {
+            self.follow_late_journal();
+            return false;
+        }
+        let (inner, writing) = (self.clone(), self.fast_path.write([&pending]));
         let append = async move {
             let mut journal = inner.fast_path.journal.lock().await.handed_over();
-            spawn_blocking(move || inner.write_to_journal(&mut journal, Some(&pending))).await
+            let append = move || {
+                let written = inner.write_to_journal(&mut journal, Some(&pending));
+                drop(writing);
+                written
+            };
+            spawn_blocking(append).await
         };
-        let written = match timeout(JOURNAL_TIMEOUT, append).await {
+        let written = match timeout_at(until, append).await {
             Ok(Ok(written)) => written,
             Ok(Err(error)) => Err(error.to_string()),
             Err(_) => {
                 self.follow_late_journal();
-                Err(LATE.to_owned())
+                return false;
             }
         };
         let journaled = written.is_ok();
@@ -49,19 +60,28 @@ impl Inner {
         // Another entry may have superseded it, and then that one counts.
         let pending = self.state().pending().named(id).cloned();
         let id = pending.as_ref().map_or(id, |pending| &pending.id);
-        if !self.fast_path.journaled.lock().contains(id) {
+        if !self.is_journaled(id) {
             return match pending {
-                Some(pending) => self.journal(pending).await,
+                Some(pending) if !self.is_journal_late() => {
+                    self.journal(pending, Instant::now()).await
+                }
+                // Those before it come first.
+                Some(_) => self.look_at_journal().await && self.is_journaled(id),
                 None => false,
             };
         }
-        self.look_at_journal().await && self.fast_path.journaled.lock().contains(id)
+        self.look_at_journal().await && self.is_journaled(id)
+    }
+
+    /// Whether a start would find an entry of this name, unless the file was deleted since.
+    pub(super) fn is_journaled(&self, id: &str) -> bool {
+        self.fast_path.journaled.lock().contains(id)
     }
 
     /// Checks that the journal is at its path, makes it anew if it is not, and adds the pending
-    /// entries that it did not take.
+    /// entries that it did not take, unless they are being added.
     pub(super) async fn look_at_journal(self: &Arc<Self>) -> bool {
-        if self.is_journal_late() {
+        if self.is_journal_hung() {
             return false;
         }
         let inner = self.clone();
@@ -69,7 +89,8 @@ impl Inner {
             let mut journal = inner.fast_path.journal.lock().await.handed_over();
             let look = move || {
                 let looked = inner.write_to_journal(&mut journal, None);
-                let added = looked.as_ref().map_or(Ok(()), |()| inner.write_left_out(&mut journal));
+                let is_free = looked.is_ok() && !inner.is_journal_late();
+                let added = if is_free { inner.write_left_out(&mut journal) } else { Ok(()) };
                 let full = journal.as_ref().and_then(Journal::is_full);
                 (looked, added.err().or(full.map(|full| full.to_string())))
             };

@@ -24,6 +24,11 @@ impl KeyLocks {
     /// Unlocks a key, and removes it if no other command waits for it.
     pub fn unlock(&self, key: &str, lock: AsyncLocked<()>) {
         drop(lock);
+        self.leave(key);
+    }
+
+    /// Removes a key if no command holds it or waits for it.
+    pub fn leave(&self, key: &str) {
         let mut locks = self.0.lock();
         if locks.get(key).is_some_and(|lock| !lock.is_awaited()) {
             locks.remove(key);

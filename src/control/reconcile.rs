@@ -9,11 +9,14 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::folder_change::{Applied, FolderChange};
 use super::folder_problems::find_missing_files;
-use super::{Inner, ProblemKind};
+use super::{Inner, Problem, ProblemKind};
 use crate::definition::limits::CHECKS_AT_ONCE;
 use crate::definition::{DefinitionSet, FlagFiles, INTERNAL, Progress, TestRun};
 use crate::flag::FlagKey;
-use crate::ledger::{EffectiveState, Subject, reconcile, reconcile_only};
+use crate::ledger::{Compared, EffectiveState, Reconciliation, Subject, reconcile_again};
+
+/// How often a reading is compared anew, without a lock, where the state changed meanwhile.
+const MAX_COMPARISONS: usize = 8;
 
 impl Inner {
     /// Updates the definitions from a reading, and makes live what only narrows.
@@ -53,8 +56,9 @@ impl Inner {
             let mut definitions = inner.definitions.lock();
             change(&inner, &mut definitions);
             inner.readings.fetch_add(1, Ordering::Relaxed);
-            inner.intern_lists(&definitions);
-            inner.see(&definitions, None)
+            let compared = Compared::default();
+            inner.intern_lists(&definitions, &compared);
+            inner.see(&definitions, None, &compared)
         });
         match look.await {
             Ok(look) => self.make_live(look).await,
@@ -71,7 +75,8 @@ impl Inner {
             let mut definitions = inner.definitions.lock();
             let is_settled = definitions.take_tests(&run);
             if is_settled {
-                Ok(inner.see(&definitions, Some(&Subject::Flag(run.flag().clone()))))
+                let subject = Subject::Flag(run.flag().clone());
+                Ok(inner.see(&definitions, Some(&subject), &Compared::default()))
             } else {
                 Err(inner.waiting(&definitions))
             }
@@ -92,7 +97,8 @@ impl Inner {
         spawn_blocking(move || inner.definitions.lock().pending_tests()).await.unwrap_or_default()
     }
 
-    /// Compares the definitions with the effective state, on a thread that may wait for the locks.
+    /// Compares the definitions with the effective state at a moment, on a thread that may wait for
+    /// the lock of the definitions. No command waits for the comparison.
     pub(super) async fn compare<T: Send + 'static>(
         self: &Arc<Self>,
         compare: impl FnOnce(&EffectiveState, &DefinitionSet) -> T + Send + 'static,
@@ -100,26 +106,19 @@ impl Inner {
         let inner = self.clone();
         let compared = spawn_blocking(move || {
             let definitions = inner.definitions.lock();
-            compare(&inner.state(), &definitions)
+            compare(&inner.served.shown(), &definitions)
         });
         compared.await.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))
     }
 
     /// Compares the definitions with the effective state once.
-    pub(super) fn see(&self, definitions: &DefinitionSet, only: Option<&Subject>) -> FolderChange {
-        let (reconciliation, missing) = {
-            let mut state = self.state();
-            let reconciliation = match only {
-                Some(subject) => reconcile_only(&state, definitions, [subject]),
-                None => reconcile(&state, definitions),
-            };
-            let of_tests = definitions.waiting().map(|waiting| waiting.flag.clone());
-            // A file that is gone again may have a commit under way.
-            let may_land = self.unsettled.may_open(None);
-            let may_still_come = |flag: &FlagKey| only.is_some() || may_land(flag);
-            state.note_coming(reconciliation.new_flags().chain(of_tests), may_still_come);
-            (reconciliation, find_missing_files(&state, definitions))
-        };
+    pub(super) fn see(
+        &self,
+        definitions: &DefinitionSet,
+        only: Option<&Subject>,
+        compared: &Compared,
+    ) -> FolderChange {
+        let (reconciliation, missing) = self.compare_and_note(definitions, only, compared);
         FolderChange {
             findings: definitions.findings(),
             reconciliation,
@@ -130,9 +129,43 @@ impl Inner {
         }
     }
 
+    /// Compares without the lock of the state, as stops wait for that, and notes under it what is
+    /// coming. Where the state changed meanwhile it is compared anew, and then no list again.
+    fn compare_and_note(
+        &self,
+        definitions: &DefinitionSet,
+        only: Option<&Subject>,
+        compared: &Compared,
+    ) -> (Reconciliation, Vec<Problem>) {
+        let compare = |state: &EffectiveState| {
+            let reconciliation = reconcile_again(state, definitions, only, compared);
+            (reconciliation, find_missing_files(state, definitions))
+        };
+        let mut rounds = 0;
+        loop {
+            rounds += 1;
+            let shown = self.served.shown();
+            let mut found = compare(&shown);
+            let mut state = self.state();
+            if !state.compares_as(&shown) {
+                if rounds < MAX_COMPARISONS {
+                    continue;
+                }
+                found = compare(&state);
+            }
+            drop(shown);
+            let of_tests = definitions.waiting().map(|waiting| waiting.flag.clone());
+            // A file that is gone again may have a commit under way.
+            let may_land = self.unsettled.may_open(None);
+            let may_still_come = |flag: &FlagKey| only.is_some() || may_land(flag);
+            state.note_coming(found.0.new_flags().chain(of_tests), may_still_come);
+            return found;
+        }
+    }
+
     /// The flags whose new form waits for tests. A form that is recorded already does not wait.
     pub(super) fn waiting(&self, definitions: &DefinitionSet) -> Vec<(FlagKey, Progress)> {
-        let state = self.state();
+        let state = self.served.shown();
         let is_recorded = |flag: &FlagKey, definition| {
             state
                 .catalog
@@ -189,12 +222,20 @@ impl Inner {
 
     /// Shares a long list that both the definitions and the catalog have, so that it is in memory
     /// once.
-    pub(super) fn intern_lists(&self, definitions: &DefinitionSet) {
+    fn intern_lists(&self, definitions: &DefinitionSet, compared: &Compared) {
+        let shown = self.served.shown();
+        let written = definitions.written_segments().filter_map(|(_, written)| written);
+        let equal = |form| shown.catalog.equal_segment(form, compared);
+        let equal: Vec<_> =
+            written.filter_map(|written| Some((equal(written.form)?, written))).collect();
+        drop(shown);
+        if equal.is_empty() {
+            return;
+        }
         let mut state = self.state();
-        for (_, written) in definitions.written_segments() {
-            let Some(written) = written else { continue };
+        for (known, written) in &equal {
             let users_file = written.users_file.map(|(_, text)| (text.digest.into(), &text.bytes));
-            state.catalog.intern(written.form, users_file);
+            state.catalog.intern(known, written.form, users_file);
         }
     }
 }

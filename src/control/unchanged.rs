@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use super::{CommandOutcome, Inner};
 use crate::flag::FlagKey;
 
@@ -21,13 +23,14 @@ impl Inner {
         }
         let ids: Vec<_> = pending.iter().map(|entry| entry.id.clone()).collect();
         for entry in pending {
-            let is_journaled = self.fast_path.journaled.lock().contains(&entry.id);
-            if !is_journaled && self.is_pending(&entry.id) && !self.journal(entry).await {
+            let is_missing = !self.is_journaled(&entry.id) && self.is_pending(&entry.id);
+            // What others did not wait for is journaled in its order.
+            if is_missing && !self.is_journal_late() && !self.journal(entry, Instant::now()).await {
                 return self.not_yet_saved();
             }
         }
         let is_whole = self.look_at_journal().await;
-        let survives = |id: &String| self.fast_path.journaled.lock().contains(id);
+        let survives = |id: &String| self.is_journaled(id);
         let lost = ids.iter().find(|id| self.is_pending(id) && !(is_whole && survives(id)));
         lost.map_or(CommandOutcome::Unchanged, |_| self.not_yet_saved())
     }

@@ -14,7 +14,11 @@ pub fn is_in_force(effective: &EffectiveState, command: &Command, revision: Opti
     match command {
         Command::StopAll => effective.known_flags().all(|flag| is_stopped(flag.as_str())),
         Command::Stop { flag } => is_stopped(flag.as_str()),
-        Command::Resume { flag, .. } => !is_stopped(flag.as_str()),
+        Command::Resume { flag, at: None } => !is_stopped(flag.as_str()),
+        Command::Resume { flag, at: Some(share) } => is(flag.as_str(), &|entry| {
+            let held = entry.record.split.as_ref().map(|held| held.split.realtime());
+            entry.record.stop.is_none() && held == Some(*share)
+        }),
         Command::Unset { flag } => {
             is(flag.as_str(), &|entry| entry.record.split.is_none() && entry.record.pin.is_none())
         }

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use serde_json::{Value as Json, json};
 use sqlx::Connection;
 use tokio::time::sleep;
@@ -105,6 +106,60 @@ async fn an_end_that_lowers_waits_for_no_commit() {
     assert!(took < END + SOON, "{took:?}");
     hanging.go_on();
     wait_until("the other end", async || hanging.live("g").await == "realtime-v2 80%").await;
+}
+
+/// A client sends a raise again under its key as long as it gets no answer, while the database is
+/// locked.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_raise_whose_caller_was_answered_does_not_undo_what_its_caller_did_then() {
+    let hanging = Hanging::start().await;
+    hanging.order("/v1/flags/f/set", set("10%")).await;
+    hanging.settles("the first change").await;
+    let other = hold(&hanging.program).await;
+    let raise = async |number: u64| {
+        sleep(Duration::from_millis(20 * number)).await;
+        let program = &hanging.program;
+        let request = program.client.post(program.admin_url("/v1/flags/f/set"));
+        let request = request.bearer_auth(program.token()).header("idempotency-key", "once");
+        request.body(set("50%").to_string()).send().await.unwrap().status().as_u16()
+    };
+    let answers = join_all((0..12).map(raise)).await;
+    assert!(answers.iter().all(|status| *status == 503), "{answers:?}");
+    let (status, done) = hanging.order("/v1/flags/f/set", set("5%")).await;
+    assert_eq!((status, &done["inForce"]), (202, &json!(true)), "{done}");
+    other.close().await.unwrap();
+    hanging.settles("the lowering").await;
+    // Ten raises that wait one after another for a locked database took 8 s.
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(hanging.live("f").await, "realtime-v2 5%");
+    assert_eq!(hanging.made("set").await, 2);
+}
+
+/// A commit waits for the disk while a held split ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resume_with_a_share_is_not_in_force_where_an_end_took_the_share_away() {
+    let hanging = Hanging::start().await;
+    let mut held = set("50%");
+    (held["forMs"], held["then"]) = (json!(2_000), json!("10%"));
+    let (status, done) = hanging.order("/v1/flags/f/set", held).await;
+    assert_eq!(status, 200, "{done}");
+    let end = Instant::now() + Duration::from_secs(2);
+    let (status, done) = hanging.order("/v1/flags/f/stop", reason()).await;
+    assert_eq!(status, 200, "{done}");
+    hanging.settles("the stop").await;
+    let resume = async {
+        sleep(end.saturating_duration_since(Instant::now()) - Duration::from_millis(300)).await;
+        hanging.hang();
+        let body = json!({ "at": "20%", "reason": "a test" });
+        hanging.order("/v1/flags/f/resume", body).await
+    };
+    let goes_on = async {
+        sleep(end.saturating_duration_since(Instant::now()) + Duration::from_millis(150)).await;
+        hanging.go_on();
+    };
+    let ((status, done), ()) = tokio::join!(resume, goes_on);
+    assert_eq!((status, &done["inForce"]), (200, &json!(false)), "{done}");
+    assert_eq!(hanging.live("f").await, "realtime-v2 10%");
 }
 
 #[tokio::test(flavor = "multi_thread")]

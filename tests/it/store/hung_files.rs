@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use serde_json::{Value as Json, json};
 use sqlx::Connection;
+use tokio::time::sleep;
 
 use super::late_commits::{Hanging, hold};
 use crate::support::wait_until;
@@ -100,6 +101,42 @@ async fn only_the_first_of_many_stops_waits_for_a_journal_that_hangs() {
         hanging.go_on();
         hanging.settles("all of it").await;
         assert!(are_stopped(&hanging, &keys).await, "{file}");
+    }
+}
+
+/// A slow disk, with the database locked, and then with one that saves one after another.
+#[tokio::test(flavor = "multi_thread")]
+async fn stops_do_not_wait_for_one_another_on_a_slow_disk() {
+    // Thirty that wait one after another took 3 s.
+    const LIVE: Duration = Duration::from_secs(1);
+    let keys = numbered(30);
+    for (file, is_locked) in [("/pending.journal", true), ("/data/", false)] {
+        let hanging = start_with(&keys, file).await;
+        let other = if is_locked { Some(hold(&hanging.program).await) } else { None };
+        hanging.is_slower_by(100);
+        let begun = Instant::now();
+        let all_live = async {
+            while !are_stopped(&hanging, &keys).await {
+                sleep(Duration::from_millis(20)).await;
+            }
+            begun.elapsed()
+        };
+        let (done, all_live) = tokio::join!(stop_all(&hanging, &keys), all_live);
+        assert!(all_live < LIVE, "{file}: all were live after {all_live:?}");
+        for (status, done) in &done {
+            assert!(*status < 300 && done["inForce"] == true, "{file}: {done}");
+        }
+        if let Some(other) = other {
+            // Those that passed the journal are written to it together.
+            let kept = done.iter().filter(|(_, done)| done["survivesRestart"] == true).count();
+            assert_eq!(kept, keys.len(), "{done:?}");
+            let hanging = hanging.restarts().await;
+            assert!(are_stopped(&hanging, &keys).await);
+            other.close().await.unwrap();
+        } else {
+            hanging.settles("all of it").await;
+            assert!(are_stopped(&hanging, &keys).await);
+        }
     }
 }
 

@@ -121,6 +121,11 @@ impl Hanging {
         fs::write(self.folder.path().join("hang.slow"), "").unwrap();
     }
 
+    /// Each sync takes so many milliseconds longer from now on.
+    pub fn is_slower_by(&self, ms: u64) {
+        fs::write(self.folder.path().join("hang.slow"), ms.to_string()).unwrap();
+    }
+
     pub async fn live(&self, key: &str) -> String {
         let state = self.get(&format!("/v1/flags/{key}")).await;
         state["live"].as_str().unwrap_or_default().to_owned()

@@ -2,11 +2,13 @@
 //! and a damaged one is reported.
 
 use std::fs;
+use std::time::{Duration, Instant};
 
-use crate::support::{Service, flag, wait_until};
-use serde_json::Value as Json;
+use crate::support::{Save, Service, flag, wait_until};
+use serde_json::{Value as Json, json};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
+use tokio::time::sleep;
 
 const SEGMENT: &str = "version: 1\nsegment: staff\nusers: [one-more]\nusers_file: ids.txt\n";
 const RULES: &str = "allow: [{ segment: staff, strategy: realtime-v2 }]";
@@ -104,4 +106,50 @@ async fn a_damaged_list_in_the_database_is_reported_even_if_the_folder_has_a_goo
         assert_eq!(named, damage.starts_with("UPDATE"), "{damage}: {verdict}");
         assert_eq!(rules(&service).await, RIGHT, "{damage}");
     }
+}
+
+/// Each list is as long as before, and one id of it is another.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_stop_waits_while_long_lists_are_compared() {
+    const IDS: usize = 300_000;
+    const LISTS: usize = 4;
+    const STOPS: usize = 50;
+    // A debug build compares them for two seconds.
+    const LIVE: Duration = Duration::from_millis(700);
+    let list = |saved: usize| -> String {
+        let id = |n| format!("listed-{n:07}-{}\n", if n == IDS / 2 { saved } else { 0 });
+        (0..IDS).map(id).collect()
+    };
+    let segment = |n| format!("version: 1\nsegment: s{n}\nusers_file: ids{n}.txt\n");
+    let lists = (0..LISTS).map(|n| (format!("ids{n}.txt"), list(0)));
+    let segments = (0..LISTS).map(|n| (format!("segments/s{n}.yaml"), segment(n)));
+    let flags = (0..STOPS).map(|n| (format!("f{n}.yaml"), flag(&format!("f{n}"), "")));
+    let files: Vec<_> = lists.chain(segments).chain(flags).collect();
+    let files: Vec<_> = files.iter().map(|(name, text)| (&**name, &**text)).collect();
+    let service = Service::start(&files).await;
+    wait_until("the lists", async || service.data.join("last-good").exists()).await;
+    let other = list(1);
+    for n in 0..LISTS {
+        Save::InPlace.save(&service.flags.join(format!("ids{n}.txt")), &other);
+    }
+    let mut slowest = Duration::ZERO;
+    for n in 0..STOPS {
+        let (path, begun) = (format!("/v1/flags/f{n}"), Instant::now());
+        let stop = format!("{path}/stop");
+        let stopped = service.order(&stop, json!({}));
+        let is_live = async {
+            loop {
+                let flag: Json = service.admin(&path).await.json().await.unwrap();
+                if flag["state"] == "stopped" {
+                    return begun.elapsed();
+                }
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let (stopped, live_after) = tokio::join!(stopped, is_live);
+        assert!(stopped.status().is_success());
+        slowest = slowest.max(live_after);
+        sleep(Duration::from_millis(50)).await;
+    }
+    assert!(slowest < LIVE, "{slowest:?}");
 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::blob::{Blobs, ContentHash};
 use super::change::{Change, Subject};
+use super::compared::Compared;
 use super::content_cache::ContentCache;
 use super::credential::{Credential, CredentialId, CredentialRecord};
 use super::entry::{FlagEntry, SegmentEntry};
@@ -18,10 +19,11 @@ use crate::flag::{FlagKey, Segment, SegmentKey};
 #[derive(Clone, Debug)]
 pub struct Catalog {
     pub head: Head,
-    flags: BTreeMap<FlagKey, FlagEntry>,
-    segments: BTreeMap<SegmentKey, SegmentEntry>,
+    // Shared, so that a copy costs little however many there are.
+    flags: Arc<BTreeMap<FlagKey, FlagEntry>>,
+    segments: Arc<BTreeMap<SegmentKey, SegmentEntry>>,
     credentials: Arc<Credentials>,
-    blobs: Blobs,
+    blobs: Arc<Blobs>,
 }
 
 /// The credentials of a catalog, by id.
@@ -32,10 +34,10 @@ impl Catalog {
     pub fn empty() -> Catalog {
         Catalog {
             head: Head::none(),
-            flags: BTreeMap::new(),
-            segments: BTreeMap::new(),
+            flags: Arc::default(),
+            segments: Arc::default(),
             credentials: Arc::default(),
-            blobs: Blobs::new(),
+            blobs: Arc::default(),
         }
     }
 
@@ -54,7 +56,7 @@ impl Catalog {
         for (key, record, changed_at) in segments {
             catalog.put_segment(&key, record, changed_at, &content);
         }
-        catalog.blobs = content.blobs;
+        catalog.blobs = Arc::new(content.blobs);
         catalog.drop_unused_blobs();
         catalog
     }
@@ -110,7 +112,7 @@ impl Catalog {
 
     /// The parsed forms of its records, for a catalog that will take the records over.
     pub fn content(&self) -> ContentCache {
-        let mut content = ContentCache { blobs: self.blobs.clone(), ..ContentCache::default() };
+        let mut content = ContentCache { blobs: (*self.blobs).clone(), ..ContentCache::default() };
         for FlagEntry { record, definition, pinned, .. } in self.flags.values() {
             content.definitions.extend(record.definition.zip(definition.clone()));
             content
@@ -142,29 +144,56 @@ impl Catalog {
                 (Subject::Credential(id), _) => {
                     drop(Arc::make_mut(&mut self.credentials).remove(id));
                 }
-                (Subject::Flag(key), _) => drop(self.flags.remove(key)),
-                (Subject::Segment(key), _) => drop(self.segments.remove(key)),
+                (Subject::Flag(key), _) => drop(Arc::make_mut(&mut self.flags).remove(key)),
+                (Subject::Segment(key), _) => drop(Arc::make_mut(&mut self.segments).remove(key)),
             }
         }
         if !content.blobs.is_empty() {
-            self.blobs.extend(content.blobs.iter().map(|(id, text)| (*id, text.clone())));
+            Arc::make_mut(&mut self.blobs)
+                .extend(content.blobs.iter().map(|(id, text)| (*id, text.clone())));
             self.drop_unused_blobs();
         }
     }
 
-    /// Shares a segment's equal lists with `segment`, so that a long list is in memory once.
-    pub fn intern(&mut self, segment: &Arc<Segment>, users_file: Option<(ContentHash, &Bytes)>) {
-        let Some(entry) = self.segments.get_mut(&segment.key) else { return };
-        let Some(mine) =
-            entry.form.as_mut().filter(|mine| !Arc::ptr_eq(mine, segment) && *mine == segment)
-        else {
-            return;
+    /// Whether both have the same flags, segments and blobs, as far as that is known without a
+    /// comparison.
+    pub(super) fn shares_all(&self, other: &Catalog) -> bool {
+        Arc::ptr_eq(&self.flags, &other.flags)
+            && Arc::ptr_eq(&self.segments, &other.segments)
+            && Arc::ptr_eq(&self.blobs, &other.blobs)
+    }
+
+    /// The form of a segment that is equal to `segment` and not yet shared with it.
+    pub fn equal_segment(
+        &self,
+        segment: &Arc<Segment>,
+        compared: &Compared,
+    ) -> Option<Arc<Segment>> {
+        let known = self.segments.get(&segment.key)?.form.as_ref()?;
+        let is_equal = !Arc::ptr_eq(known, segment) && compared.are_same_segments(known, segment);
+        is_equal.then(|| known.clone())
+    }
+
+    /// Puts a form in the place of the equal one that is `known`, so that a long list is in memory
+    /// once.
+    pub fn intern(
+        &mut self,
+        known: &Arc<Segment>,
+        segment: &Arc<Segment>,
+        users_file: Option<(ContentHash, &Bytes)>,
+    ) {
+        let is_known = |form: &Option<Arc<Segment>>| {
+            form.as_ref().is_some_and(|form| Arc::ptr_eq(form, known))
         };
-        *mine = segment.clone();
+        if !self.segments.get(&segment.key).is_some_and(|entry| is_known(&entry.form)) {
+            return;
+        }
+        let segments = Arc::make_mut(&mut self.segments);
+        segments.entry(segment.key.clone()).and_modify(|entry| entry.form = Some(segment.clone()));
         if let Some((id, text)) = users_file
-            && let Some(mine) = self.blobs.get_mut(&id)
+            && self.blobs.contains_key(&id)
         {
-            *mine = text.clone();
+            Arc::make_mut(&mut self.blobs).insert(id, text.clone());
         }
     }
 
@@ -181,7 +210,8 @@ impl Catalog {
         };
         let definition = record.definition.and_then(meaning);
         let pinned = record.pin.as_ref().and_then(|pin| meaning(pin.definition));
-        self.flags.insert(key.clone(), FlagEntry { record, changed_at, definition, pinned });
+        Arc::make_mut(&mut self.flags)
+            .insert(key.clone(), FlagEntry { record, changed_at, definition, pinned });
     }
 
     fn put_segment(
@@ -192,13 +222,14 @@ impl Catalog {
         content: &ContentCache,
     ) {
         let form = content.segments.get(key).cloned().filter(|_| !record.is_empty());
-        self.segments.insert(key.clone(), SegmentEntry { record, changed_at, form });
+        Arc::make_mut(&mut self.segments)
+            .insert(key.clone(), SegmentEntry { record, changed_at, form });
     }
 
     fn drop_unused_blobs(&mut self) {
         let of_flags = self.flags.values().flat_map(|entry| entry.record.blobs());
         let used: BTreeSet<ContentHash> =
             of_flags.chain(self.segments.values().flat_map(|entry| entry.record.blobs())).collect();
-        self.blobs.retain(|id, _| used.contains(id));
+        Arc::make_mut(&mut self.blobs).retain(|id, _| used.contains(id));
     }
 }

@@ -87,6 +87,15 @@ impl EffectiveState {
         now.max(self.floor)
     }
 
+    /// Whether a comparison with the files gives the same as with another state, as far as that is
+    /// known without one.
+    pub fn compares_as(&self, other: &EffectiveState) -> bool {
+        self.catalog.shares_all(&other.catalog)
+            && Arc::ptr_eq(&self.pending, &other.pending)
+            && self.doubt == other.doubt
+            && self.doubted_since_ms == other.doubted_since_ms
+    }
+
     /// Whether nothing was ever known here.
     pub fn is_cold(&self) -> bool {
         self.catalog.head.revision == 0 && self.is_recorded()

@@ -14,6 +14,7 @@ mod catalog;
 mod change;
 mod command;
 mod command_path;
+mod compared;
 mod content_cache;
 mod credential;
 mod credential_change;
@@ -47,6 +48,7 @@ pub use catalog::{Catalog, Credentials};
 pub use change::{Action, Change, Subject};
 pub use command::{Command, CommandError, ExpiryRequest};
 pub use command_path::CommandPath;
+pub use compared::Compared;
 pub use content_cache::ContentCache;
 pub use credential::{
     BadCredentialId, Credential, CredentialId, CredentialRecord, MAX_NAME_BYTES, Role,
@@ -61,7 +63,7 @@ pub use pending::{Overlay, PendingChange, PendingEntry};
 pub use pending_set::PendingSet;
 pub use planned_change::{Decision, PlannedChange};
 pub use reconcile::{
-    Reconciliation, reconcile, reconcile_for_revision, reconcile_only, still_narrowing,
+    Reconciliation, reconcile, reconcile_again, reconcile_for_revision, still_narrowing,
 };
 pub use record::{Expiry, FlagRecord, Pin, Record, SegmentRecord, SplitOverride, UsersFile};
 pub use revision::{ChangeSource, HashedChange, HashedRevision, Head, KnownHead, Revision};

@@ -11,6 +11,7 @@ use bytes::Bytes;
 
 use super::blob::{Blobs, ContentHash};
 use super::change::{Action, Change, Subject};
+use super::compared::Compared;
 use super::content_cache::ContentCache;
 use super::effective::EffectiveState;
 use super::entry::FlagEntry;
@@ -39,7 +40,25 @@ pub struct Reconciliation {
 
 /// Compares the whole folder with the state.
 pub fn reconcile(state: &EffectiveState, definitions: &DefinitionSet) -> Reconciliation {
-    let mut reconciler = Reconciler::new(state, definitions, true);
+    of_all(Reconciler::new(state, definitions, &Compared::default(), true))
+}
+
+/// Compares the whole folder, or only one subject, with a state of which parts were compared before.
+pub fn reconcile_again(
+    state: &EffectiveState,
+    definitions: &DefinitionSet,
+    only: Option<&Subject>,
+    compared: &Compared,
+) -> Reconciliation {
+    let reconciler = Reconciler::new(state, definitions, compared, true);
+    match only {
+        Some(subject) => of_subjects(reconciler, [subject]),
+        None => of_all(reconciler),
+    }
+}
+
+fn of_all(mut reconciler: Reconciler<'_>) -> Reconciliation {
+    let (state, definitions) = (reconciler.state, reconciler.definitions);
     let internal = reconciler.internal_without_a_file();
     if !definitions.was_read() {
         return reconciler.found;
@@ -58,22 +77,13 @@ pub fn reconcile(state: &EffectiveState, definitions: &DefinitionSet) -> Reconci
     reconciler.found
 }
 
-/// Compares only these subjects.
-pub fn reconcile_only<'a>(
-    state: &EffectiveState,
-    definitions: &DefinitionSet,
-    subjects: impl IntoIterator<Item = &'a Subject>,
-) -> Reconciliation {
-    of_subjects(Reconciler::new(state, definitions, true), subjects)
-}
-
 /// Compares only these subjects, for a revision: nothing is to be live before it is committed.
 pub fn reconcile_for_revision<'a>(
     state: &EffectiveState,
     definitions: &DefinitionSet,
     subjects: impl IntoIterator<Item = &'a Subject>,
 ) -> Reconciliation {
-    of_subjects(Reconciler::new(state, definitions, false), subjects)
+    of_subjects(Reconciler::new(state, definitions, &Compared::default(), false), subjects)
 }
 
 fn of_subjects<'a>(
@@ -147,6 +157,7 @@ fn redefined(old: &FlagEntry, id: ContentHash, definition: &Arc<Definition>) -> 
 struct Reconciler<'a> {
     state: &'a EffectiveState,
     definitions: &'a DefinitionSet,
+    compared: &'a Compared,
     /// Whether narrowing changes may be live before they are committed.
     narrows_at_once: bool,
     found: Reconciliation,
@@ -156,9 +167,11 @@ impl<'a> Reconciler<'a> {
     fn new(
         state: &'a EffectiveState,
         definitions: &'a DefinitionSet,
+        compared: &'a Compared,
         narrows_at_once: bool,
     ) -> Reconciler<'a> {
-        Reconciler { state, definitions, narrows_at_once, found: Reconciliation::default() }
+        let found = Reconciliation::default();
+        Reconciler { state, definitions, compared, narrows_at_once, found }
     }
 
     /// Compares a flag with its file. Nothing is copied if the flag is as its file says.
@@ -166,10 +179,12 @@ impl<'a> Reconciler<'a> {
         self.found.compared += 1;
         let is_pending = self.state.pending().ops_of(key.as_str()).next().is_some();
         let recorded = self.state.catalog.flag(key.as_str()).filter(|_| !is_pending);
+        let compared = self.compared;
         let is_as_written = |current: &FlagEntry| match written {
-            Some(WrittenFlag { form, .. }) => {
-                current.definition.as_ref().is_some_and(|known| same(known, form))
-            }
+            Some(WrittenFlag { form, .. }) => current
+                .definition
+                .as_ref()
+                .is_some_and(|known| compared.are_same_definitions(known, form)),
             None => true,
         };
         if recorded.is_some_and(is_as_written) {
@@ -198,8 +213,8 @@ impl<'a> Reconciler<'a> {
         content.blobs.insert(id, text.bytes.clone());
         content.definitions.insert(id, form.clone());
         if self.narrows_at_once
-            && is_narrowing(&old, &new)
             && text.bytes.len() <= MAX_JOURNALED_BYTES
+            && is_narrowing(&old, &new)
         {
             let text = String::from_utf8_lossy(&text.bytes).into_owned();
             let op = Overlay::Define {
@@ -288,7 +303,10 @@ impl<'a> Reconciler<'a> {
             return;
         };
         if current.is_some_and(|current| {
-            current.form.as_ref().is_some_and(|known| same(known, written.form))
+            current
+                .form
+                .as_ref()
+                .is_some_and(|known| self.compared.are_same_segments(known, written.form))
         }) {
             return;
         }

@@ -2,8 +2,8 @@
 //! SLOW_FILE says, take as long as on a disk of SLOW_KB kilobytes a second, and each sync of them
 //! SLOW_SYNC_MS longer. Both hang while there is a file HANG_WHILE, beside which they make one that
 //! ends in `.hangs`; reads hang while there is one that ends in `.reads`, and take 3 ms longer while there
-//! is one that ends in `.slow-reads`; syncs take 0.3 s longer while there is one that ends in `.slow`, and
-//! fail while there is one that ends in `.fails`. The test beside this compiles it with rustc.
+//! is one that ends in `.slow-reads`; syncs take 0.3 s longer while there is one that ends in `.slow`, or as
+//! many milliseconds as it says, and fail while there is one that ends in `.fails`. The test beside this compiles it with rustc.
 
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -83,7 +83,9 @@ unsafe fn sync(name: &CStr, file: c_int) -> c_int {
         std::thread::sleep(Duration::from_millis(number("SLOW_SYNC_MS").unwrap_or_default()));
         hang();
         if is_there("slow") {
-            std::thread::sleep(Duration::from_millis(300));
+            let longer = std::env::var("HANG_WHILE").map(|file| std::fs::read_to_string(format!("{file}.slow")));
+            let longer = longer.ok().and_then(Result::ok).and_then(|ms| ms.parse().ok());
+            std::thread::sleep(Duration::from_millis(longer.unwrap_or(300)));
         }
         // What was written stays in the file.
         if is_there("fails") {
