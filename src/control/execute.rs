@@ -1,5 +1,5 @@
 //! Decides which way a command takes: the fast path if it only stops and lowers, else the
-//! committer, past every gate.
+//! committer, if the gates for what widens let it through.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -299,7 +299,7 @@ fn check_release(request: &CommandRequest, decided: &Decision) -> Result<(), Com
     }
 }
 
-/// A narrowing change passes every gate.
+/// The gates for what widens: the role, and a reason. Nothing keeps a narrowing change back.
 fn check_gates(request: &CommandRequest, decided: &Decision) -> Result<(), CommandRejected> {
     if decided.is_narrowing() {
         return Ok(());

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use super::lock_order::{AsyncLock, AsyncLocked, Lock, Rank};
 
 /// The idempotency keys of the running commands. Of several commands under one key, one runs at a
-/// time. So each looks its key up once, and finds what the one before it did.
+/// time. So what a command finds under its key is what the one before it did; it looks again only where
+/// another program may have used the key meanwhile.
 #[derive(Debug, Default)]
 pub(super) struct KeyLocks(Lock<HashMap<String, AsyncLock<()>>>);
 

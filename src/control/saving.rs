@@ -29,8 +29,8 @@ impl Inner {
         self.refused.lock().is_some()
     }
 
-    /// Tries whether the database accepts a write, where it refused the last commit and nothing is
-    /// pending that is tried anyway.
+    /// Tries whether the database accepts a write, where it refused the last commit. Where something
+    /// waits to be committed, that is the try.
     pub(super) async fn look_at_saving(&self) {
         let was_refused = self.refused.lock().is_some();
         let waits = self.files_wait() || !self.state().pending().is_empty();

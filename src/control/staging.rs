@@ -1,4 +1,5 @@
-//! How long the database may not answer: the size of a write is limited by nothing but the disk.
+//! Writes that have no limit of their own: the database must answer within a time that grows with what
+//! it has to write.
 
 use std::time::Duration;
 

@@ -14,7 +14,7 @@ use crate::ledger::{Blobs, ContentHash};
 use crate::store::error::StoreError;
 
 /// The most blobs that one query asks for.
-const MAX_BLOBS_PER_QUERY: usize = 64;
+const MAX_BLOBS_PER_READ: usize = 64;
 
 /// The size of a part. Larger parts would be large blocks of memory while they are read, and memory
 /// that was released in large blocks is not all returned to the system.
@@ -27,7 +27,7 @@ pub async fn read(
     cached: &Blobs,
 ) -> Result<Blobs, StoreError> {
     let mut blobs = Blobs::new();
-    for ids in ids.chunks(MAX_BLOBS_PER_QUERY) {
+    for ids in ids.chunks(MAX_BLOBS_PER_READ) {
         read_some(reader, ids, cached, &mut blobs)
             .await
             .map_err(StoreError::doing("read definitions"))?;

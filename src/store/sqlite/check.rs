@@ -53,7 +53,7 @@ async fn is_part(
         && (head.revision == 0 || hash_of(connection, head.revision).await? == Some(head.hash)))
 }
 
-/// That it takes writes from this connection: SQLite opens a file that it may only read without a
+/// Fails if the database takes no writes from this connection: SQLite opens a file that it may only read without a
 /// word, and refuses the first change. Nothing is written; that another program holds it says
 /// nothing.
 pub async fn may_write(writer: &mut SqliteConnection) -> Result<(), StoreError> {

@@ -15,7 +15,7 @@ use crate::store::messages::{HistoryQuery, MAX_PAGE, StoredRevision};
 /// The most changes of a revision on a page. The others are counted.
 pub const CHANGES_OF_A_REVISION: u32 = 100;
 /// Once a page has this many changes, each further revision is shown with its first change only.
-const CHANGES_A_PAGE: usize = 1000;
+const CHANGES_A_PAGE_OF_HISTORY: usize = 1000;
 /// The most revisions that one query reads.
 const MAX_REVISIONS_PER_QUERY: usize = 10;
 
@@ -42,7 +42,7 @@ pub async fn read(reader: &Reader, page: &HistoryQuery) -> Result<Vec<StoredRevi
     for some in found.chunks_mut(MAX_REVISIONS_PER_QUERY) {
         let most = match shown {
             _ if page.whole => u32::MAX,
-            ..CHANGES_A_PAGE => CHANGES_OF_A_REVISION,
+            ..CHANGES_A_PAGE_OF_HISTORY => CHANGES_OF_A_REVISION,
             _ => 1,
         };
         let numbers: Vec<u64> = some.iter().map(|stored| stored.revision.revision).collect();

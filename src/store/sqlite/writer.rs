@@ -2,7 +2,7 @@
 //!
 //! Each call of SQLite wakes a thread and waits for it, which takes longer than the work itself. So
 //! a revision of one change takes two calls: one begins and reads the head, the other writes
-//! everything and commits. A revision of many changes takes one more for each few hundred of them.
+//! everything and commits. A definition that is new takes one more, and so do each few hundred changes.
 
 use serde_json::json;
 use sqlx::query::Query;

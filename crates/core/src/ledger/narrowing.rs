@@ -1,7 +1,8 @@
 //! Whether a change narrows: decided by its shape alone, and in doubt it does not.
 //!
-//! A narrowing change may be live before it is committed, and skips every gate. So it must never
-//! open `realtime-v2` to more users, now or at any expiry it brings, moves or removes.
+//! A narrowing change may be live before it is committed, and none of the gates for what widens looks
+//! at it. So it must never open `realtime-v2` to more users, now or at any expiry it brings, moves or
+//! removes.
 
 use std::sync::Arc;
 
