@@ -40,6 +40,7 @@ pub(super) enum Rank {
     Leaf,
 }
 
+#[cfg(debug_assertions)]
 impl Rank {
     /// Whether it is held for so long that no command may wait for it.
     fn is_held_long(self) -> bool {
