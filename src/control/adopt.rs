@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::committer::Committer;
+use super::committer::{Committer, LATE};
 use super::known_states::KnownStates;
 use super::quarantine;
 use super::recovery::{Base, DatabaseFound, FilesFound};
@@ -32,7 +32,7 @@ impl Inner {
     /// The database and its content, or why there is none. It may take `limit` to open, and as long
     /// without reading anything; how long all of it takes to read has no limit.
     pub(super) async fn open_store(self: &Arc<Self>, limit: Duration) -> Result<Opened, String> {
-        let late = || "it does not answer in time".to_owned();
+        let late = || LATE.to_owned();
         let path = self.data.database();
         let store = timeout(limit, Store::open_sqlite(&path)).await.map_err(|_| late())?;
         let store = store.map_err(|error| match error {

@@ -4,7 +4,7 @@
 use std::sync::atomic::Ordering;
 
 use super::Inner;
-use super::committer::{CommitError, Committer, READ_TIMEOUT};
+use super::committer::{CommitError, Committer, LATE, READ_TIMEOUT};
 use crate::ledger::{ContentCache, Head, PendingEntry, Record, Subject};
 use crate::store::{Store, StoreError, StoredWithBlobs};
 
@@ -43,7 +43,7 @@ impl Inner {
                 Some(Ok(page)) => page,
                 Some(Err(error)) => return Err(self.cannot_catch_up(committer, error)),
                 None => {
-                    self.lose(committer, "it does not answer in time");
+                    self.lose(committer, LATE);
                     return Err(CommitError::Unknown);
                 }
             };

@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use tokio::time::timeout;
 
 use super::catch_up::CaughtUp;
-use super::committer::{CommitError, Committer, Proposal, READ_TIMEOUT};
+use super::committer::{CommitError, Committer, LATE, Proposal, READ_TIMEOUT};
 use super::unsettled::flags_of;
 use super::{Database, Inner, staging};
 use crate::flag::FlagKey;
@@ -142,8 +142,7 @@ impl Inner {
             }
             // The commit may still succeed, so the database's content is read anew.
             (_, error) => {
-                let why = error
-                    .map_or_else(|| "it does not answer in time".to_owned(), |error| error.chain());
+                let why = error.map_or_else(|| LATE.to_owned(), |error| error.chain());
                 self.lose(committer, &why);
                 Err(CommitError::Unknown)
             }

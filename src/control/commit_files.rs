@@ -74,19 +74,21 @@ impl Inner {
     /// many were compared.
     pub(super) async fn commit_files(self: &Arc<Self>, mut subjects: BTreeSet<Subject>) -> usize {
         let mut compared = 0;
-        if self.files_wait() || !self.state().is_recorded() {
-            let all = self.compare(reconcile).await;
-            compared += all.compared;
-            subjects.extend(all.subjects());
+        if self.files_wait() {
+            compared += self.add_all(&mut subjects).await;
         }
-        if subjects.is_empty() {
-            self.note_files_recorded();
+        if subjects.is_empty() && (self.state().is_recorded() || !self.store.is_open()) {
+            self.trouble(ProblemKind::FilesWait, Vec::new());
             return compared;
         }
         let Ok(mut committer) = timeout(QUEUE_TIMEOUT, self.committer.lock()).await else {
             self.wait_for_the_database(&subjects, &CommitError::Unknown);
             return compared;
         };
+        // Under this lock no database is opened: what is compared is what this one has.
+        if !self.state().is_recorded() {
+            compared += self.add_all(&mut subjects).await;
+        }
         let subjects = Arc::new(subjects);
         let mut tries = 0;
         loop {
@@ -159,6 +161,14 @@ impl Inner {
         }
     }
 
+    /// Adds every subject whose file differs from what is recorded. Returns how many were compared.
+    async fn add_all(self: &Arc<Self>, subjects: &mut BTreeSet<Subject>) -> usize {
+        let all = self.compare(reconcile).await;
+        subjects.extend(all.subjects());
+        all.compared
+    }
+
+    /// The caller holds the committer.
     fn note_files_recorded(&self) {
         self.trouble(ProblemKind::FilesWait, Vec::new());
         if self.store.is_open() {

@@ -10,6 +10,8 @@ use crate::store::{Store, StoreError};
 
 /// The longest wait for a read from the database.
 pub(super) const READ_TIMEOUT: Duration = Duration::from_millis(700);
+/// Why something is not done whose answer did not come by then.
+pub(super) const LATE: &str = "it does not answer in time";
 /// How often a change is decided again after another writer was faster.
 pub(super) const MAX_TRIES: usize = 16;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
-use super::committer::{Committer, Proposal, READ_TIMEOUT};
+use super::committer::{Committer, LATE, Proposal, READ_TIMEOUT};
 use super::{CommandOutcome, CommandRejected, Coordinator, Inner, Problem, ProblemKind};
 use crate::auth::{Credentials, random_name};
 use crate::clock;
@@ -72,8 +72,7 @@ impl Inner {
         reason: Option<String>,
     ) -> Result<u64, CommandRejected> {
         let committer = timeout(QUEUE_TIMEOUT, self.committer.lock()).await;
-        let mut committer = committer
-            .map_err(|_| CommandRejected::Down("it does not answer in time".to_owned()))?;
+        let mut committer = committer.map_err(|_| CommandRejected::Down(LATE.to_owned()))?;
         let settled = || self.state().pending().is_empty().then_some(());
         self.decide_settled(&mut committer, settled).await?;
         self.store.require()?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::as_of::AsOf;
-use super::committer::{CommitError, MAX_TRIES, Proposal, READ_TIMEOUT};
+use super::committer::{CommitError, LATE, MAX_TRIES, Proposal, READ_TIMEOUT};
 use super::idempotency::{KeyState, look_up};
 use super::unsettled::UnderWay;
 use super::{CommandOutcome, CommandRejected, CommandRequest, Coordinator, Inner};
@@ -287,7 +287,7 @@ fn decide(
 
 /// Why a command is refused whose turn did not come in time.
 fn late() -> CommandRejected {
-    CommandRejected::Down("it does not answer in time".to_owned())
+    CommandRejected::Down(LATE.to_owned())
 }
 
 /// A caller that may only narrow cannot remove a held split or a pin.

@@ -17,7 +17,6 @@ use crate::ledger::{PendingEntry, without_superseded};
 /// The longest wait of a change, for those before it and for the journal, before it lives in memory
 /// alone.
 pub(super) const JOURNAL_TIMEOUT: Duration = Duration::from_millis(300);
-pub(super) const LATE: &str = "it does not answer in time";
 
 impl Inner {
     /// Journals an entry that waits `since` a moment, and returns whether it is durable. A disk that

@@ -10,8 +10,9 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::Inner;
+use super::committer::LATE;
 use super::fast_path::Writing;
-use super::journal::{JOURNAL_TIMEOUT, LATE};
+use super::journal::JOURNAL_TIMEOUT;
 use super::lock_order::{AsyncLock, AsyncLocked};
 use crate::data_dir::Journal;
 use crate::ledger::PendingEntry;

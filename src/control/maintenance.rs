@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use super::committer::{Committer, READ_TIMEOUT};
+use super::committer::{Committer, LATE, READ_TIMEOUT};
 use super::{Database, Inner, Problem, ProblemKind};
 use crate::data_dir::Beside;
 use crate::ledger::{Credential, KnownHead};
@@ -94,7 +94,7 @@ impl Inner {
                     }
                 }
                 Ok(Err(error)) => self.lose(committer, &error.chain()),
-                Err(_) => self.lose(committer, "it does not answer in time"),
+                Err(_) => self.lose(committer, LATE),
             },
             None => self.reopen(committer).await,
         }

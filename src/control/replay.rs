@@ -4,7 +4,7 @@ use tokio::time::timeout;
 
 use super::Inner;
 use super::catch_up::CaughtUp;
-use super::committer::{CommitError, Committer, MAX_TRIES, Proposal, READ_TIMEOUT};
+use super::committer::{CommitError, Committer, LATE, MAX_TRIES, Proposal, READ_TIMEOUT};
 use crate::ledger::{ChangeSource, ContentCache, ContentHash, PendingEntry, Superseded};
 use crate::store::{KnownKey, Store};
 
@@ -168,7 +168,7 @@ impl Inner {
                 Err(CommitError::Down(error.chain()))
             }
             Err(_) => {
-                self.lose(committer, "it does not answer in time");
+                self.lose(committer, LATE);
                 Err(CommitError::Unknown)
             }
         }

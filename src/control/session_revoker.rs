@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout};
 
+use super::committer::LATE;
 use super::session_revocations::{WaitingRevocations, take_in};
 use super::{Coordinator, Inner, Problem, ProblemKind};
 use crate::auth::{
@@ -71,7 +72,7 @@ impl SessionRevoker {
             return told.unwrap_or(false);
         }
         if let Some(inner) = self.inner.upgrade() {
-            inner.report_revocations(Some("it does not answer in time".to_owned()));
+            inner.report_revocations(Some(LATE.to_owned()));
         }
         false
     }

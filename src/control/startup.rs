@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::admin_token_state::AdminToken;
 use super::adopt::{START_TIMEOUT, catalog_of_last_good};
-use super::committer::Committer;
+use super::committer::{Committer, LATE};
 use super::disk_check::DiskCheck;
 use super::fast_path::FastPath;
 use super::key_locks::KeyLocks;
@@ -274,7 +274,7 @@ impl Inner {
         let epoch = random_name().ok_or("the system gives no randomness")?;
         let path = self.data.database();
         let made = timeout(limit, Store::make_sqlite(&path, &epoch)).await;
-        made.map_err(|_| "it does not answer in time")?.map_err(|error| error.chain())?;
+        made.map_err(|_| LATE)?.map_err(|error| error.chain())?;
         self.open_store(limit).await
     }
 

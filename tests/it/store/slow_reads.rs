@@ -2,11 +2,11 @@
 //! again after it was lost, and a large revision of another program is caught up with.
 
 use serde_json::{Value as Json, json};
-use turnout::ledger::{Blobs, ChangeSource, Revision};
-use turnout::store::{Commit, Store};
+use turnout::ledger::Blobs;
+use turnout::store::Store;
 
 use super::late_commits::Hanging;
-use super::written::defined;
+use super::written::{commit_as_another, defined};
 use crate::support::wait_until;
 
 /// On the slow disk, reading these flags takes about twice as long as a database that was lost may take
@@ -18,23 +18,8 @@ const BYTES: usize = 800_000;
 async fn commit_large(store: &Store) {
     let defined: Vec<_> = (0..FLAGS).map(|flag| defined(&format!("large{flag}"), BYTES)).collect();
     let blobs: Blobs = defined.iter().map(|(_, id, text)| (*id, text.clone())).collect();
-    let mut staging = store.stage_blobs(&blobs).await;
-    while !staging.is_done() {
-        staging.step().await.unwrap();
-    }
-    let (_, head) = store.head().await.unwrap();
-    let revision = Revision {
-        revision: head.revision + 1,
-        committed_at_ms: head.committed_at_ms,
-        effective_at_ms: head.committed_at_ms,
-        actor: "another-program".into(),
-        origin: ChangeSource::Api,
-        reason: None,
-        idempotency_key: None,
-        changes: defined.into_iter().map(|(change, ..)| change).collect(),
-    };
-    let commit = Commit { revision: &revision, expected_head: &head, blobs: &blobs, request: None };
-    store.commit(commit).await.unwrap();
+    let changes: Vec<_> = defined.into_iter().map(|(change, ..)| change).collect();
+    commit_as_another(store, &changes, &blobs).await;
 }
 
 async fn database(hanging: &Hanging) -> Json {

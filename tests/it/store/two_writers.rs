@@ -6,44 +6,16 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use serde_json::{Value as Json, json};
-use turnout::ledger::{Blobs, Change, ChangeSource, Revision};
-use turnout::store::{Commit, Store, StoreError};
+use turnout::ledger::Blobs;
+use turnout::store::Store;
 
-use super::written::defined;
+use super::written::{OTHER, commit_as_another, defined};
 use crate::support::typed::Server;
 use crate::support::wait_until;
 
 const COMMANDS: u64 = 80;
 /// How many revisions the other program commits for each command.
 const EACH: u64 = 3;
-/// The other program's name in the history.
-const OTHER: &str = "another-program";
-
-/// Commits as another program would: if the server was faster, it looks at the head and tries
-/// again.
-async fn commit(store: &Store, changes: &[Change], blobs: &Blobs) -> u64 {
-    loop {
-        let (_, head) = store.head().await.unwrap();
-        let revision = Revision {
-            revision: head.revision + 1,
-            committed_at_ms: head.committed_at_ms,
-            effective_at_ms: head.committed_at_ms,
-            actor: OTHER.into(),
-            origin: ChangeSource::Api,
-            reason: None,
-            idempotency_key: None,
-            changes: changes.to_vec(),
-        };
-        match store
-            .commit(Commit { revision: &revision, expected_head: &head, blobs, request: None })
-            .await
-        {
-            Ok(()) => return revision.revision,
-            Err(StoreError::Moved) => {}
-            Err(error) => panic!("{}", error.chain()),
-        }
-    }
-}
 
 /// Every path a command takes: narrowing, widening, and a rollback.
 fn command(step: u64) -> (&'static str, Json) {
@@ -78,7 +50,8 @@ async fn two_processes_on_one_database_lose_no_revision_and_report_no_lost_one()
                 tokio::task::yield_now().await;
             }
             let (change, id, text) = defined(&format!("other-{index}"), 10);
-            revisions.insert(commit(&store, &[change], &Blobs::from([(id, text)])).await);
+            revisions
+                .insert(commit_as_another(&store, &[change], &Blobs::from([(id, text)])).await);
         }
         revisions
     };

@@ -11,8 +11,10 @@ use turnout::flag::FlagKey;
 use turnout::ledger::{
     Action, Attribution, Blobs, Change, ChangeSource, ContentHash, FlagRecord, Head, Revision,
 };
-use turnout::store::{Commit, ExpectedHistory, Store};
+use turnout::store::{Commit, ExpectedHistory, Store, StoreError};
 
+/// The other program's name in the history.
+pub const OTHER: &str = "another-program";
 /// How long a verification may read nothing.
 pub const SILENCE: Duration = Duration::from_secs(60);
 
@@ -77,6 +79,34 @@ impl Written {
     pub async fn faults(&self) -> Vec<String> {
         let kept = ExpectedHistory { epoch: Some("test".to_owned()), head: Some(self.head) };
         self.store.verify(&kept, SILENCE).await.unwrap().faults
+    }
+}
+
+/// Commits as another program would, and returns the revision: if the server was faster, it looks at the
+/// head and tries again.
+pub async fn commit_as_another(store: &Store, changes: &[Change], blobs: &Blobs) -> u64 {
+    let mut staging = store.stage_blobs(blobs).await;
+    while !staging.is_done() {
+        staging.step().await.unwrap();
+    }
+    loop {
+        let (_, head) = store.head().await.unwrap();
+        let revision = Revision {
+            revision: head.revision + 1,
+            committed_at_ms: head.committed_at_ms,
+            effective_at_ms: head.committed_at_ms,
+            actor: OTHER.into(),
+            origin: ChangeSource::Api,
+            reason: None,
+            idempotency_key: None,
+            changes: changes.to_vec(),
+        };
+        let commit = Commit { revision: &revision, expected_head: &head, blobs, request: None };
+        match store.commit(commit).await {
+            Ok(()) => return revision.revision,
+            Err(StoreError::Moved) => {}
+            Err(error) => panic!("{}", error.chain()),
+        }
     }
 }
 
