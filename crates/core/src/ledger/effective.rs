@@ -10,7 +10,7 @@ use super::doubt::{Doubt, Doubted};
 use super::entry::FlagEntry;
 use super::pending::PendingEntry;
 use super::pending_set::PendingSet;
-use super::record::FlagRecord;
+use super::unrecorded::Unrecorded;
 use crate::flag::{Definition, Flag, FlagKey, Segments};
 use crate::snapshot::{EffectiveFlag, Position, State};
 
@@ -29,11 +29,8 @@ pub struct EffectiveState {
     early: Vec<String>,
     /// The flags whose first definition was read and is not recorded yet.
     coming: BTreeSet<FlagKey>,
-    /// How often files were served that no database recorded.
-    unrecorded: u32,
-    /// What these files said, once a database that is empty yet is open: it is served until they are
-    /// recorded.
-    unrecorded_files: Option<Arc<Catalog>>,
+    /// The files that are served and not recorded.
+    unrecorded: Unrecorded,
     /// The highest position so far: a position only rises.
     floor: Position,
     doubt: Doubt,
@@ -71,8 +68,7 @@ impl EffectiveState {
             revoked_before: Arc::default(),
             early: Vec::new(),
             coming: BTreeSet::new(),
-            unrecorded: 0,
-            unrecorded_files: None,
+            unrecorded: Unrecorded::default(),
             floor: Position::default(),
             doubt: Doubt::NONE,
             doubted_since_ms: 0,
@@ -82,7 +78,7 @@ impl EffectiveState {
     pub fn position(&self) -> Position {
         let now = Position {
             revision: self.catalog.head.revision,
-            pending: self.pending.len() as u32 + self.unrecorded,
+            pending: self.pending.len() as u32 + self.unrecorded.served(),
         };
         now.max(self.floor)
     }
@@ -203,7 +199,7 @@ impl EffectiveState {
         self.catalog.flags().next().is_none()
             && self.catalog.segments().next().is_none()
             && self.pending.flags().next().is_none()
-            && self.unrecorded_files.is_none()
+            && !self.unrecorded.has_files()
     }
 
     pub fn pending(&self) -> &PendingSet {
@@ -291,28 +287,25 @@ impl EffectiveState {
 
     /// Replaces the catalog by one that no database has recorded.
     pub fn serve_unrecorded(&mut self, catalog: Catalog) {
-        (self.catalog, self.unrecorded) = (catalog, self.unrecorded + 1);
-        self.unrecorded_files = None;
+        self.catalog = catalog;
+        self.unrecorded.note_served();
     }
 
     /// Replaces the catalog by the database's. The files that were served stay live over one that is
     /// empty, until [`EffectiveState::note_files_recorded`].
     pub fn serve_recorded(&mut self, catalog: Catalog) {
         let before = std::mem::replace(&mut self.catalog, catalog);
-        let is_empty = self.catalog.head.revision == 0;
-        let files = (is_empty && self.unrecorded > 0).then(|| Arc::new(before));
-        self.unrecorded_files = files.or(self.unrecorded_files.take().filter(|_| is_empty));
-        self.unrecorded = 0;
+        self.unrecorded.note_opened(before, self.catalog.head.revision == 0);
     }
 
     /// Notes that the database has what the files say.
     pub fn note_files_recorded(&mut self) {
-        self.unrecorded_files = None;
+        self.unrecorded.note_recorded();
     }
 
     /// Whether the catalog is the database's, and everything that is served is in it.
     pub fn is_recorded(&self) -> bool {
-        self.unrecorded == 0 && self.unrecorded_files.is_none()
+        self.unrecorded.is_none()
     }
 
     /// Moves the position above another one, because the state differs from the one it had there.
@@ -345,25 +338,13 @@ impl EffectiveState {
 
     /// The flags that are recorded, and those of files that are served and not recorded yet.
     pub fn known_flags(&self) -> impl Iterator<Item = &FlagKey> {
-        let files = self.unrecorded_files.iter().flat_map(|files| files.flags());
-        let of_files = files.map(|(key, _)| key);
         let is_new = |key: &&FlagKey| self.catalog.flag(key.as_str()).is_none();
-        self.catalog.flags().map(|(key, _)| key).chain(of_files.filter(is_new))
+        self.catalog.flags().map(|(key, _)| key).chain(self.unrecorded.flags().filter(is_new))
     }
 
-    /// A flag as the catalog has it, or, while that has no definition of it, as its file says with
-    /// what is held over it.
+    /// A flag before what is pending.
     fn base(&self, key: &str) -> Option<Cow<'_, FlagEntry>> {
-        let recorded = self.catalog.flag(key);
-        let file = self.unrecorded_files.as_ref().and_then(|files| files.flag(key));
-        match (recorded, file) {
-            (Some(recorded), Some(file)) if recorded.in_force().is_none() => {
-                let definition = file.record.definition;
-                let record = FlagRecord { definition, ..recorded.record.clone() };
-                Some(Cow::Owned(file.with(record)))
-            }
-            (recorded, file) => recorded.or(file).map(Cow::Borrowed),
-        }
+        self.unrecorded.under(key, self.catalog.flag(key))
     }
 
     /// The revision of the last change of a flag or of a segment it names.
@@ -441,8 +422,7 @@ impl EffectiveState {
 
     fn segments_of(&self, definition: &Definition) -> Segments {
         let segment = |key: &crate::flag::SegmentKey| {
-            let files = self.unrecorded_files.as_ref();
-            let of_files = || files.and_then(|files| files.segment(key.as_str()));
+            let of_files = || self.unrecorded.segment(key.as_str());
             let entry = self.catalog.segment(key.as_str()).or_else(of_files);
             entry.and_then(|entry| entry.form.clone())
         };

@@ -39,6 +39,7 @@ mod superseded;
 mod superseding;
 mod timeline;
 mod unknown;
+mod unrecorded;
 
 pub use actor::Actor;
 pub use attribution::Attribution;
